@@ -48,6 +48,14 @@ func Read(known wire.ManifestSet, msg wire.LogMessage) Message {
 	return read
 }
 
+// Head is the entry that the message proves, nil if it is none's head.
+func (m Message) Head() *wire.Entry {
+	if m.err != nil {
+		return nil
+	}
+	return m.entry
+}
+
 type want struct {
 	entry *Entry
 	index int

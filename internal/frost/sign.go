@@ -97,6 +97,12 @@ func (it Item) Validate() error {
 	if err := it.Key.validate(); err != nil {
 		return err
 	}
+	return it.ValidateRequest()
+}
+
+// ValidateRequest is Validate for who knows of the key no more than its suite and the public
+// key, since others sign the item.
+func (it Item) ValidateRequest() error {
 	if it.Key.Suite == Secp256k1TR && len(it.Message) != 32 {
 		return fmt.Errorf("message has %d bytes: secp256k1-tr signs hashes of 32", len(it.Message))
 	}

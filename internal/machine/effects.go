@@ -167,7 +167,11 @@ func (r *Runner[M]) refetch(e protocol.Refetch) {
 		return
 	}
 	if e.Register {
-		r.refetchFrom(bus.Keys, wire.EntryFilter(e.ID), func(m wire.LogMessage) protocol.Event {
+		filter := wire.EntryFilter(e.ID)
+		if e.Heads {
+			filter = wire.EntryHeadFilter(e.ID)
+		}
+		r.refetchFrom(bus.Keys, filter, func(m wire.LogMessage) protocol.Event {
 			return protocol.ReadKeysAgain(r.Lineage(), m)
 		})
 		return

@@ -127,6 +127,7 @@ type (
 		ID       string
 		Register bool
 		Reshare  bool
+		Heads    bool // of an entry, the heads alone
 		Control  bool // all that CONTROL has, as ControlMessage, in place of a batch
 	}
 	// Report is for logs and metrics; it changes nothing.

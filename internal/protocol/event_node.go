@@ -58,6 +58,9 @@ type LoadedKey struct {
 	// MadeBy is the transcript of generation 0, whatever generation the share is of. The
 	// chain code follows from it, which only a child needs.
 	MadeBy [32]byte
+	// Public: of Key the register says the suite and the public key, and there is nothing else.
+	// The keystore gives no such key.
+	Public bool
 }
 
 // answer is what comes of a computation. It names the very batch or session that asked, not its id: a later one of the

@@ -17,10 +17,10 @@ import (
 type judge struct {
 	policy  *policy.Policy // nil: none is in force
 	ledger  *policy.Ledger
-	tallies map[string]*signRequest // jobs that others sign and that are being read, by what is loaded
-	owing   []*debt                 // of sessions that are over, the oldest first; some are settled
-	owed    int                     // their sizes
-	most    int                     // maxOwed
+	tallies map[string]*tally // jobs that others sign and that are being read, by what is loaded
+	owing   []*debt           // of sessions that are over, the oldest first; some are settled
+	owed    int               // their sizes
+	most    int               // maxOwed
 }
 
 // Sizes of debts, in bytes. A client may have large requests denied as fast as it can

@@ -59,7 +59,7 @@ func (f *keyFinder) find(job *CheckedJob) foundKeys {
 		if first >= 0 {
 			like = found.items[first]
 		}
-		if found.refused[i] = checkItem(item, like); found.refused[i] != nil {
+		if found.refused[i] = checkItem(item, like, frost.Item.Validate); found.refused[i] != nil {
 			continue
 		}
 		if first < 0 {
@@ -93,7 +93,7 @@ func (f *keyFinder) findRoots(job *CheckedJob) foundKeys {
 			continue
 		}
 		key := b.key(id.Index)
-		found.roots[i], found.from[i] = rootKey{&key, b.madeBy}, b
+		found.roots[i], found.from[i] = rootKey{key: &key, transcript: b.madeBy}, b
 	}
 	return found
 }

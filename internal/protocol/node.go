@@ -30,6 +30,7 @@ func NewNode(cfg NodeConfig) *Node {
 	}
 	core := &nodeCore{
 		cfg: cfg, authority: newAuthority(cfg.Manifest, cfg.Access), refused: map[string]bool{}, moved: map[string]bool{},
+		heads: newPublicHeads(),
 	}
 	core.freezes = newFreezes(cfg.Manifest, cfg.Freezes)
 	for _, id := range cfg.Refused {

@@ -93,6 +93,7 @@ type nodeCore struct {
 	stream  streamClock     // of WORK
 	refused map[string]bool // batches with two valid entries: nobody knows which keys they are
 	moved   map[string]bool // batches of this manifest's nodes that a later one's have
+	heads   *publicHeads    // of batches whose keys are not here
 }
 
 func (n *nodeCore) setTime(now time.Time) {

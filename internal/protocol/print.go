@@ -104,6 +104,9 @@ func (e Compute) String() string {
 
 func (e After) String() string { return fmt.Sprintf("After %s: %s", e.Delay, e.Timer) }
 func (e Refetch) String() string {
+	if e.Heads {
+		return "Refetch the head of " + e.ID
+	}
 	if e.Register {
 		return "Refetch the entry " + e.ID
 	}

@@ -17,6 +17,7 @@ import (
 type rootKey struct {
 	key        *frost.Key
 	transcript [32]byte // of its batch: the chain code follows from it
+	public     bool     // LoadedKey.Public
 }
 
 // readRequest reads what a job carries, under the keys that it names, in its order. The
@@ -45,7 +46,11 @@ func readRequest(
 	items := make([]frost.Item, len(signatures))
 	for i, s := range signatures {
 		items[i] = frost.Item{Key: keys[s.Root].key, Message: s.Message, Tweak: s.Tweak, Offsets: s.Offsets}
-		if err := checkItem(items[i], items[0]); err != nil {
+		check := frost.Item.Validate
+		if keys[s.Root].public {
+			check = frost.Item.ValidateRequest
+		}
+		if err := checkItem(items[i], items[0], check); err != nil {
 			return nil, nil, wire.Refuse(err.Code, "signature %d: %s", s.At, err.Reason)
 		}
 	}
@@ -93,8 +98,9 @@ func sizeOf(job *wire.Job) int {
 	return min(max(tx.Size(kind, content), 1), wire.MaxJobItems)
 }
 
-// checkItem validates an item, which has the suite of the session's first.
-func checkItem(item, first frost.Item) *wire.JobError {
+// checkItem validates an item, which has the suite of the session's first. check is
+// frost.Item.Validate, or what goes for an item that others sign.
+func checkItem(item, first frost.Item, check func(frost.Item) error) *wire.JobError {
 	if item.Key.Suite != first.Key.Suite {
 		return wire.Refuse(wire.CodeBadMessage, "a %s key among %s keys: publish a job for each suite",
 			item.Key.Suite, first.Key.Suite)
@@ -103,7 +109,7 @@ func checkItem(item, first frost.Item) *wire.JobError {
 		return wire.Refuse(wire.CodeBadTweak, "script_root with a %s key: only keys of %s are tweaked", item.Key.Suite,
 			frost.Secp256k1TR)
 	}
-	if err := item.Validate(); err != nil {
+	if err := check(item); err != nil {
 		return wire.Refuse(wire.CodeBadMessage, "%v", err)
 	}
 	return nil

@@ -17,6 +17,9 @@ import (
 // drawn nonces go on: they are over in seconds.
 
 func (n *resharer) onKeys(msg readMessage) []Effect {
+	if head := msg.read.Head(); head != nil && !n.heads.put(head) {
+		return n.otherKeys(head.ID)
+	}
 	entry, err := n.dealer.register.Put(msg.read)
 	switch {
 	case err != nil:
@@ -32,16 +35,16 @@ func (n *resharer) onKeys(msg readMessage) []Effect {
 	case entry.Generation == 0:
 		return n.dealer.onEntry(entry)
 	case !n.dealer.sameKeys(entry.Entry):
-		return n.otherKeys(entry)
+		return n.otherKeys(entry.ID)
 	}
 	return n.onEntry(entry)
 }
 
 // otherKeys refuses a batch of which all nodes of a manifest certified other keys than the
-// node's own records are of.
-func (n *resharer) otherKeys(e *board.Entry) []Effect {
-	n.dealer.register.Refuse(e.ID)
-	conflict := &board.ConflictError{ID: e.ID}
+// node's own records are of, or than a head that was read for a request.
+func (n *resharer) otherKeys(id string) []Effect {
+	n.dealer.register.Refuse(id)
+	conflict := &board.ConflictError{ID: id}
 	return n.refuseBatch(badEntry(readMessage{}, conflict))
 }
 
@@ -60,7 +63,7 @@ func (n *resharer) onOthersEntry(e *board.Entry) []Effect {
 		return n.onSource(e)
 	case n.moved[e.ID] || !n.isLater(e):
 	case !n.dealer.sameKeys(e.Entry):
-		return n.otherKeys(e)
+		return n.otherKeys(e.ID)
 	case !e.Whole():
 		return nil // its deals follow, or are read once more
 	default:

@@ -91,7 +91,8 @@ type checkedRequest struct {
 }
 
 // check makes items of what the keystore gave, and of what the client signed. moved tells
-// which of the keys this node signs with no more; nil: of those nobody asks.
+// which of the keys this node signs with no more; nil: it signs nothing of all this, and only
+// wants to know what the job means.
 func (r *signRequest) check(keys []LoadedKey, moved []bool, branches *derive.Cache) (checkedRequest, *wire.JobError) {
 	for i, id := range r.keys {
 		place := "keys"
@@ -102,8 +103,7 @@ func (r *signRequest) check(keys []LoadedKey, moved []bool, branches *derive.Cac
 		case moved != nil && moved[i] && len(r.job.Items) > 0:
 			return checkedRequest{}, errMoved(place, r.place(i), id)
 		case i >= len(keys) || keys[i].Key == nil:
-			return checkedRequest{}, wire.Refuse(wire.CodeUnknownKey, "%s %d: key %s is not in this node's keystore", place,
-				r.place(i), id)
+			return checkedRequest{}, unknownKey(place, r.place(i), id)
 		case keys[i].Owner != r.client:
 			return checkedRequest{}, wire.Refuse(wire.CodeNotOwner, "%s %d: key %s belongs to another client", place,
 				r.place(i), id)
@@ -119,6 +119,10 @@ func (r *signRequest) check(keys []LoadedKey, moved []bool, branches *derive.Cac
 	return checkedRequest{items: items}, err
 }
 
+func unknownKey(place string, at uint32, id wire.KeyID) *wire.JobError {
+	return wire.Refuse(wire.CodeUnknownKey, "%s %d: key %s is not in this node's keystore", place, at, id)
+}
+
 // place is where in the job key i of the session stands.
 func (r *signRequest) place(i int) uint32 {
 	if len(r.job.Items) == 0 {
@@ -128,12 +132,12 @@ func (r *signRequest) place(i int) uint32 {
 }
 
 // read reads the request, and takes those of its signatures that the task names. Shares
-// of keys that sign none of them are wiped. A key that has moved is read as the others are,
-// and signs nothing.
+// of keys that sign none of them are wiped. A key that has moved, or that only others have
+// shares of, is read as the others are, and signs nothing here.
 func (r *signRequest) read(keys []LoadedKey, moved []bool, branches *derive.Cache) (checkedRequest, *wire.JobError) {
 	roots := make([]rootKey, len(keys))
 	for i, k := range keys {
-		roots[i] = rootKey{k.Key, k.MadeBy}
+		roots[i] = rootKey{k.Key, k.MadeBy, k.Public}
 	}
 	reading, all, err := readRequest(r.network, r.job, roots, branches)
 	if err != nil {
@@ -149,8 +153,11 @@ func (r *signRequest) read(keys []LoadedKey, moved []bool, branches *derive.Cach
 		used[items[i].Key] = true
 	}
 	for i, k := range keys {
-		if moved != nil && moved[i] && used[k.Key] {
+		switch signs := moved != nil && used[k.Key]; {
+		case signs && moved[i]:
 			return checkedRequest{}, errMoved("keys", r.place(i), r.keys[i])
+		case signs && k.Public:
+			return checkedRequest{}, unknownKey("keys", r.place(i), r.keys[i])
 		}
 	}
 	for _, k := range keys {
@@ -168,7 +175,7 @@ func (r *signRequest) checkItems(keys []LoadedKey, branches *derive.Cache) ([]fr
 	for i, w := range r.which {
 		it := &r.job.Items[w]
 		items[i] = frost.Item{Key: keys[i].Key, Message: it.Message, Tweak: it.Tweak(keys[i].Key.Suite)}
-		if err := checkItem(items[i], items[0]); err != nil {
+		if err := checkItem(items[i], items[0], frost.Item.Validate); err != nil {
 			return nil, wire.Refuse(err.Code, "item %d: %s", w, err.Reason)
 		}
 		if it.Path != nil {

@@ -25,7 +25,7 @@ func newSigner(core *nodeCore) *signer {
 		nodeCore: core, sessions: map[string]*signing{},
 		finished: newFinishedSessions(maxFinished), early: newEarlyMessages(maxEarlyBytes),
 		branches: derive.NewCache(maxBranches),
-		judge:    judge{policy: core.cfg.Policy, ledger: core.cfg.Ledger, tallies: map[string]*signRequest{}, most: maxOwed},
+		judge:    judge{policy: core.cfg.Policy, ledger: core.cfg.Ledger, tallies: map[string]*tally{}, most: maxOwed},
 	}
 }
 
@@ -92,6 +92,7 @@ func (n *signer) onTimer(t Timer) []Effect {
 	s := n.sessions[t.ID]
 	switch {
 	case s == nil:
+		return n.tallyAgain(t.ID)
 	case t.Kind == timerLoad && s.phase == signLoading:
 		return []Effect{s.load()}
 	case t.Kind == timerStandby && s.phase == signStandby:
@@ -180,6 +181,7 @@ func (n *signer) expire() (effects []Effect) {
 		}
 	}
 	n.finished.expire(n.now)
+	n.heads.expire(n.now)
 	n.rate.expire(n.now)
 	n.early.expire(n.now.Add(-sessionLife))
 	return effects

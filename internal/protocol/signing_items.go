@@ -15,8 +15,8 @@ func (s *signing) load() Effect {
 // onLoaded has every item validated before anything is drawn for it: what the
 // nonces will be spent on is fixed here.
 func (n *signer) onLoaded(e Loaded) []Effect {
-	if r := n.judge.tallies[e.ID]; r != nil {
-		return n.onTally(r, e)
+	if t := n.judge.tallies[e.ID]; t != nil {
+		return n.onTally(t, e)
 	}
 	s, keys := n.sessions[e.ID], e.Keys
 	if s == nil || s.phase != signLoading {
@@ -28,6 +28,11 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 			wipeLoaded(keys[i : i+1])
 			keys[i] = LoadedKey{}
 		}
+	}
+	heads, coming := n.addPublic(s.request, keys)
+	if coming && s.loads < loadRetries {
+		wipeLoaded(keys)
+		return append(heads, s.loadLater())
 	}
 	request, moved, branches := s.request, n.movedKeys(s.request.keys), n.branches
 	m, access, p, now := n.cfg.Manifest, n.cfg.Access, n.judge.policy, n.now
@@ -44,10 +49,13 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 		return e
 	}
 	if s.count <= inlineChecks && readInline(request.job) {
-		return s.onItems(check().(itemsChecked))
+		return append(heads, s.onItems(check().(itemsChecked))...)
 	}
-	return []Effect{s.compute("check items", check, func() { wipeLoaded(keys) })}
+	return append(heads, s.compute("check items", check, func() { wipeLoaded(keys) }))
 }
+
+// loadLater has the keys looked for once more.
+func (s *signing) loadLater() Effect { return After{Delay: loadDelay, Timer: Timer{s.id, timerLoad}} }
 
 type itemsChecked struct {
 	s        *signing
@@ -67,7 +75,7 @@ func (s *signing) onItems(e itemsChecked) []Effect {
 		return nil
 	case e.refusal == nil:
 	case e.refusal.Code == wire.CodeUnknownKey && s.loads < loadRetries:
-		return []Effect{After{Delay: loadDelay, Timer: Timer{s.id, timerLoad}}}
+		return []Effect{s.loadLater()}
 	default:
 		return s.refuse(e.refusal.Code, e.refusal.Reason)
 	}

@@ -72,8 +72,27 @@ func (n *signer) pay(d *debt) []Effect {
 	if n.judge.ledger.Charged(r.digest) || n.judge.tallies[id] != nil {
 		return nil
 	}
-	n.judge.tallies[id] = r
-	return []Effect{Load{ID: id, Keys: r.keys}}
+	n.judge.tallies[id] = &tally{request: r}
+	return n.tallyAgain(id)
+}
+
+// tally is a job that others sign, until it is read.
+type tally struct {
+	request *signRequest
+	loads   int
+}
+
+// maxTallies is how many of them may wait for keys of other nodes.
+const maxTallies = 256
+
+// tallyAgain has the keys of a job that others sign looked for.
+func (n *signer) tallyAgain(id string) []Effect {
+	t := n.judge.tallies[id]
+	if t == nil {
+		return nil
+	}
+	t.loads++
+	return []Effect{Load{ID: id, Keys: t.request.keys}}
 }
 
 // payOldest charges the jobs of the oldest debts while those that are kept are too large.
@@ -90,17 +109,23 @@ func (n *signer) payOldest() (effects []Effect) {
 }
 
 // onTally reads a job that others sign. Its keys are wiped: only what is public is needed.
-func (n *signer) onTally(r *signRequest, e Loaded) []Effect {
+func (n *signer) onTally(t *tally, e Loaded) []Effect {
+	r := t.request
+	heads, coming := n.addPublic(r, e.Keys)
+	if coming && t.loads < loadRetries && len(n.judge.tallies) <= maxTallies {
+		wipeLoaded(e.Keys)
+		return append(heads, After{Delay: loadDelay, Timer: Timer{e.ID, timerLoad}})
+	}
 	delete(n.judge.tallies, e.ID)
 	m, access, p, branches, now := n.cfg.Manifest, n.cfg.Access, n.judge.policy, n.branches, n.now
-	return []Effect{Compute{Name: "count what others sign", Trace: r.trace, Client: r.client, Run: func() Event {
+	return append(heads, Compute{Name: "count what others sign", Trace: r.trace, Client: r.client, Run: func() Event {
 		checked, refusal := r.check(e.Keys, nil, branches)
 		wipeLoaded(e.Keys)
 		if refusal != nil {
 			return tallied{node: n, request: r, refusal: refusal}
 		}
 		return tallied{node: n, request: r, judgment: r.judged(m, access, p, checked.means, now)}
-	}}}
+	}})
 }
 
 // tallied is a job that was read because others sign it.

@@ -76,6 +76,9 @@ const PaceSubject = "pace.reshare"
 // EntryFilter matches everything that KEYS has of one batch, under its own subjects.
 func EntryFilter(batch string) string { return "entry." + batch + ".>" }
 
+// EntryHeadFilter matches the heads of one batch's entries, under their own subjects.
+func EntryHeadFilter(batch string) string { return "entry." + batch + ".*.head" }
+
 // EntryHeadSubject is where a gateway stores the head of a batch's entry.
 func EntryHeadSubject(batch string, generation uint32) string {
 	return fmt.Sprintf("entry.%s.%d.head", batch, generation)

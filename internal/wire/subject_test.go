@@ -22,6 +22,7 @@ func TestSubjects(t *testing.T) {
 		DeadSubject(KindSign, "alice", CodePoison):          "dead.sign.alice.poison",
 		RoundsFilter(testBatch):                             "dkg." + testBatch + ".>",
 		EntryFilter(testBatch):                              "entry." + testBatch + ".>",
+		EntryHeadFilter(testBatch):                          "entry." + testBatch + ".*.head",
 		EntryHeadSubject(testBatch, 0):                      "entry." + testBatch + ".0.head",
 		EntryDealSubject(testBatch, 0, 7):                   "entry." + testBatch + ".0.deal.7",
 		Slot{SlotDeal, testBatch, 7}.String():               "dkg." + testBatch + ".deal.7",

@@ -127,6 +127,8 @@ var signingMutants = []Mutant{
 	edit("what began under another policy goes on", "internal/protocol/signer.go",
 		"changed := p.Hash() != n.judge.policy.Hash()", "changed := p.Hash() == [32]byte{}").
 		killed("a policy that changes ends what began under the one before", inProtocol, "TestPolicyChanges"),
+	never("a key of other nodes signs", requestFile, "signs && k.Public").
+		killed("nothing is signed with what the register says of a key", inProtocol, "TestTaskOfAPublicKey"),
 	edit("shares of keys that sign nothing stay", requestFile, "!used[k.Key]", "!used[k.Key] && len(keys) == 0").
 		killed("a share is in memory only while it signs", inProtocol, "TestUnusedShares"),
 
