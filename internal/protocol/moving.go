@@ -39,9 +39,6 @@ type history struct {
 }
 
 const (
-	// farAhead is up to how far ahead of a batch's generation the number of an attempt counts:
-	// a gateway that lies can't use up all numbers.
-	farAhead = 1 << 16
 	// taskLife is for how long a node that starts finds an attempt's task in WORK, at least.
 	taskLife = wire.LiveAge - time.Minute
 	// Times in which nodes deal, and certify, before they are late. They double with each

@@ -1,0 +1,37 @@
+package protocol
+
+import (
+	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// lies publishes an attempt that a gateway opened which does not mean it: nobody answers.
+func (c *changing) lies(r wire.Reshare) {
+	subject := wire.ReshareTaskSubject(&r)
+	c.post(subject, wire.SealGateway(c.old().gateway, "gw", c.old().m, subject, wire.Encode(&r)))
+}
+
+// A gateway that opens an attempt with the last number that nodes take, or one beyond that,
+// keeps no batch from moving for good.
+func TestNumbersThatAreUsedUp(t *testing.T) {
+	for name, to := range map[string]uint32{"the last one": maxNumbers, "one beyond": maxNumbers + 1, "far beyond": 1 << 16} {
+		t.Run(name, func(t *testing.T) {
+			c := newChanging(t, 2, 3)
+			r := attemptAt(c.desk.directory.finished[c.ids[0]], c.desk.views.chain[1])
+			r.Dealers, r.To = []byte{0, 1}, to
+			c.lies(r)
+			c.mute[0], c.mute[1] = true, true
+			c.start()
+			c.behave()
+			for range 40 {
+				c.tick(60)
+				if g := c.desk.directory.finished[c.ids[0]].Generation; g > 0 && g <= maxNumbers {
+					return
+				}
+			}
+			t.Errorf("generation %d; the last task has number %d, and nodes take those up to %d",
+				c.desk.directory.finished[c.ids[0]].Generation, c.lastTask(c.ids[0]).To, maxNumbers)
+		})
+	}
+}
