@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"encoding/hex"
+	"slices"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -33,5 +35,37 @@ func TestNumbersThatAreUsedUp(t *testing.T) {
 			t.Errorf("generation %d; the last task has number %d, and nodes take those up to %d",
 				c.desk.directory.finished[c.ids[0]].Generation, c.lastTask(c.ids[0]).To, maxNumbers)
 		})
+	}
+}
+
+// Whoever fills KEYS with manifests that may follow keeps none out that nodes approve, and
+// takes no more room.
+func TestManifestsThatFillKeys(t *testing.T) {
+	c := newChanging(t, 2, 3)
+	c.lineage = wire.NewLineage(c.old().m)
+	c.life()
+	fill := func() {
+		for i := range 2 * maxCandidates {
+			junk := *c.next().m
+			junk.Nodes = slices.Clone(junk.Nodes)
+			junk.Nodes[0].Encryption = slices.Repeat([]byte{byte(i), 1}, 16)
+			c.old().check(junk.Seal())
+			c.desk.do(ManifestSeen{&junk})
+		}
+	}
+	next := c.next().m.Hash()
+	fill()
+	c.desk.do(ManifestSeen{c.next().m})
+	c.heard(0, c.approves(next, false), 0, 1, 2)
+	if !slices.Contains(c.desk.fetch, hex.EncodeToString(next[:])) {
+		t.Error("the manifest that nodes approve is not read again")
+	}
+	c.desk.do(ManifestSeen{c.next().m})
+	equal(t, "published", len(c.desk.successions), 1)
+	fill()
+	c.tick(5)
+	equal(t, "published again", len(c.desk.successions), 2)
+	if n := len(c.desk.mover.candidates); n > maxCandidates+4 {
+		t.Errorf("%d candidates", n)
 	}
 }
