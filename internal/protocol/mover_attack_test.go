@@ -69,3 +69,29 @@ func TestManifestsThatFillKeys(t *testing.T) {
 		t.Errorf("%d candidates", n)
 	}
 }
+
+// A node that commits, and then says falsely that the keys have moved, costs each job an attempt
+// more: it sits out before long.
+func TestNodeThatSaysMovedAlways(t *testing.T) {
+	c := newChanging(t, 2, 3)
+	c.regret = func(_, node int) wire.Code {
+		if node == 0 {
+			return wire.CodeMoved
+		}
+		return ""
+	}
+	more := 0
+	for n := range 20 {
+		job := c.arrive(100+n, item(c.pair()[0], 0, "a"))
+		c.run()
+		r := c.desk.result()
+		c.verify(job, r)
+		if n >= 10 {
+			more += r.Attempts - 1
+		}
+		c.tick(6)
+	}
+	if more > 2 {
+		t.Errorf("%d attempts more in the last 10 jobs", more)
+	}
+}

@@ -43,3 +43,15 @@ func TestNumberThatWasCertified(t *testing.T) {
 	equal(t, "the first one", c.register(r), true)
 	c.arrived(t, r)
 }
+
+// What a node keeps of having dealt goes with the approval: it is kept anew before the next deal.
+func TestDealtIsToldAfterAnotherApproval(t *testing.T) {
+	c := standard(t)
+	a := c.old.nodes[0]
+	c.open(c.attempt(1, 0, 1))
+	equal(t, "told", len(a.dealt), 1)
+	a.do(SuccessorChanged{})
+	a.do(SuccessorChanged{c.next.m.Hash()})
+	c.open(c.attempt(2, 0, 1))
+	equal(t, "told after another approval", len(a.dealt), 2)
+}
