@@ -87,7 +87,7 @@ func (w *Worker) look(ctx context.Context) {
 	for _, m := range w.all() {
 		m.lookAtSuccessor()
 		for _, next := range m.after() {
-			if gone, err := keystore.Retired(StorageOf(w.cfg.Storage, next)); gone == nil && err == nil {
+			if gone, _ := keystore.Retired(StorageOf(w.cfg.Storage, next)); gone == nil {
 				wanted[next.Hash()] = next
 			}
 		}

@@ -81,6 +81,7 @@ func (m *member) runMember(ctx context.Context) error {
 	err := m.run.Run(ctx)
 	if m.run.Started() {
 		m.saveCursor()
+		m.keepLineage()
 		m.keepFreezes()
 	}
 	return err
