@@ -176,6 +176,15 @@ func (r *Runner[M]) refetch(e protocol.Refetch) {
 		})
 		return
 	}
+	if e.Manifest {
+		r.refetchFrom(bus.Keys, wire.ManifestFilter(e.ID), func(msg wire.LogMessage) protocol.Event {
+			if m, err := wire.ParseManifest(msg.Data); err == nil {
+				return protocol.ManifestSeen{Manifest: m}
+			}
+			return nil
+		})
+		return
+	}
 	filter := wire.RoundsFilter(e.ID)
 	if e.Reshare {
 		filter = wire.ReshareFilter(e.ID)
@@ -194,7 +203,9 @@ func (r *Runner[M]) refetchFrom(stream bus.Stream, filter string, event func(wir
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
 		messages, more, err := r.cfg.Bus.Part(r.intake, stream, next, filter)
 		for _, m := range messages {
-			r.Step(event(LogMessage(m)))
+			if e := event(LogMessage(m)); e != nil { // not junk
+				r.Step(e)
+			}
 			next = m.Seq + 1
 		}
 		if err == nil && !more || r.intake.Err() != nil {

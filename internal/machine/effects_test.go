@@ -254,8 +254,9 @@ func TestRefetchStreams(t *testing.T) {
 		b.run()
 		b.perform(protocol.Refetch{ID: "a"})
 		b.perform(protocol.Refetch{ID: "a", Register: true})
+		b.perform(protocol.Refetch{ID: "a", Manifest: true}) // finds junk
 		synctest.Wait()
-		if want := []string{"dkg.a.>", "dkg.a.>", "dkg.a.>", "entry.a.>"}; !slices.Equal(asked, want) {
+		if want := []string{"dkg.a.>", "dkg.a.>", "dkg.a.>", "entry.a.>", "manifest.a"}; !slices.Equal(asked, want) {
 			t.Errorf("asked %q", asked)
 		}
 		seen := b.seen()

@@ -122,12 +122,14 @@ type (
 	// Refetch asks for all messages of a batch again: of the rounds, as RoundsAgain,
 	// where they show that it is finished and this machine does not have its deals (any
 	// more); or of the register, as KeysAgain, where an entry lacks deals; or of the rounds
-	// of an attempt at resharing, as RoundsAgain.
+	// of an attempt at resharing, as RoundsAgain. ID may be the hash of a manifest, in
+	// hexadecimal, which comes as ManifestSeen.
 	Refetch struct {
 		ID       string
 		Register bool
 		Reshare  bool
 		Heads    bool // of an entry, the heads alone
+		Manifest bool
 		Control  bool // all that CONTROL has, as ControlMessage, in place of a batch
 	}
 	// Report is for logs and metrics; it changes nothing.

@@ -32,6 +32,7 @@ type changing struct {
 	certify  func(node int, c *wire.Certificate)             // new nodes that lie
 	complain func(node int, r *wire.Reshare) *wire.Complaint // new nodes that complain, instead
 	refuse   func(v, node int) wire.Code                     // signers that refuse
+	regret   func(v, node int) wire.Code                     // signers that commit and refuse then
 	losing   bool                                            // KEYS does not take what is written
 	deals    map[[32]byte]map[int][]byte
 	answered map[string]bool
@@ -379,6 +380,12 @@ func (c *changing) sign(v int, task *wire.Task) {
 		})
 	}
 	for _, s := range all {
+		if c.regret != nil {
+			if code := c.regret(v, s.node); code != "" {
+				say(wire.SlotRefuse, s.node, &wire.Complaint{Session: session, Code: code, Reason: "so"})
+				continue
+			}
+		}
 		say(wire.SlotShare, s.node, &wire.ShareBody{Session: session, Set: wire.SetHash(set), Shares: must(s.nonces.Sign(set))})
 	}
 }

@@ -3,6 +3,7 @@ package protocol
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -14,6 +15,44 @@ type keyFinder struct {
 	directory *directory
 	branches  *derive.Cache
 	frozen    *atomic.Pointer[wire.Frozen]
+	claims    map[movedBy]movedWord
+}
+
+// movedBy is a node that says that keys have moved of which this gateway does not know, and
+// movedWord what it said that of: batches of which some have moved if it is true.
+type (
+	movedBy struct {
+		view *view
+		node int
+	}
+	movedWord struct {
+		batches []string
+		at      time.Time
+	}
+)
+
+// claimLife is how long a gateway may take to read what a node has read of the register.
+const claimLife = 5 * time.Second
+
+// lies reports whether a node has said a while ago that keys moved, and they have not. It notes
+// what the node says now.
+func (f *keyFinder) lies(a *attempt, node int, now time.Time) bool {
+	who := movedBy{a.view, node}
+	before, said := f.claims[who]
+	if said && now.Sub(before.at) < claimLife {
+		return false
+	}
+	var batches []string
+	for _, i := range a.which {
+		if id := a.job.from[i].ID; !slices.Contains(batches, id) {
+			batches = append(batches, id)
+		}
+	}
+	f.claims[who] = movedWord{batches, now}
+	return said && !slices.ContainsFunc(before.batches, func(id string) bool {
+		is := f.directory.finished[id]
+		return is == nil || is.view != a.view
+	})
 }
 
 // foundKeys is what there is of a job's keys, by item.

@@ -159,15 +159,7 @@ func (m *mover) begin(f *finishedBatch) {
 		return
 	}
 	r := attemptAt(f, next)
-	r.To = max(p.highest, p.over, f.Generation) + 1
-	for _, e := range m.directory.register.Of(f.ID) {
-		r.To = max(r.To, e.Generation+1)
-	}
-	if r.To-r.From > maxNumbers { // they are used up, or somebody took the last: begin with the first again
-		delete(m.pasts, f.ID)
-		m.historyOf(f.ID).rests = now.Add(leastStop)
-		return
-	}
+	r.To = m.number(p, f)
 	if r.Dealers = m.views.dealers(f.view, p, f.ID, r.To); r.Dealers == nil {
 		p.rests = now.Add(leastStop)
 		return
@@ -175,6 +167,19 @@ func (m *mover) begin(f *finishedBatch) {
 	p.highest, p.at = r.To, now
 	m.open(&moving{Reshare: r, history: p, from: f, next: next, begun: now})
 	m.out.do(PublishTask{Subject: wire.ReshareTaskSubject(&r), Body: wire.Encode(&r)})
+}
+
+// number is that of a batch's next attempt: higher than all that were seen. Where some gateway
+// has used up those that nodes take, they begin anew: nodes forget attempts after a while.
+func (m *mover) number(p *history, f *finishedBatch) uint32 {
+	if max(p.highest, p.over) >= f.Generation+maxNumbers {
+		p.highest, p.over, p.seen = 0, 0, nil
+	}
+	to := max(p.highest, p.over, f.Generation) + 1
+	for _, e := range m.directory.register.Of(f.ID) {
+		to = max(to, e.Generation+1)
+	}
+	return to
 }
 
 // open follows the rounds of an attempt, from their beginning.
@@ -204,22 +209,24 @@ func (m *mover) onTaskSeen(e TaskMessage, body []byte) {
 		return
 	}
 	id := r.BatchID()
-	if r.To <= r.From || r.To-r.From > maxNumbers { // no node takes it
-		return
-	}
-	if f := m.directory.finished[id]; f != nil && r.From != f.Generation {
-		return
+	f, one := m.directory.finished[id], m.moves[id]
+	if r.To <= r.From || r.To-r.From > maxNumbers || f == nil && m.directory.complete {
+		return // no node takes it
 	}
 	m.active[wire.SealedBy(e.Data)] = e.Now
 	p := m.historyOf(id)
+	if f == nil || r.From == f.Generation {
+		p.highest = max(p.highest, r.To)
+	}
+	if f != nil && m.views.after(f.view) != nil && !fits(r, f, m.views.after(f.view)) {
+		return // nothing comes of it, but nodes may have counted it
+	}
 	if p.seen == nil || r.To > p.seen.To {
 		p.seen, p.at = r, e.Now
 		if e.Time.Before(e.Now) {
 			p.at = e.Time
 		}
-		p.highest = max(p.highest, r.To)
 	}
-	one := m.moves[id]
 	switch {
 	case one == nil || one.summing || r.To < one.To:
 	case r.Context() != one.Context():

@@ -102,6 +102,7 @@ func (n *Node) Step(ev Event) []Effect {
 		return n.resharer.onLineage(e.Lineage)
 	case SuccessorChanged:
 		n.cfg.Successor = e.Next
+		n.resharer.redeals.told = [32]byte{} // what was kept of it may be gone with the approval
 	case ControlMessage:
 		return onControl(n.signer, n.dealer, e)
 	case ClockMeasured:

@@ -113,6 +113,9 @@ func (e Refetch) String() string {
 	if e.Reshare {
 		return "Refetch the resharing " + e.ID
 	}
+	if e.Manifest {
+		return "Refetch the manifest " + e.ID
+	}
 	return "Refetch " + e.ID
 }
 

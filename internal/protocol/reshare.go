@@ -86,6 +86,9 @@ func (n *resharer) onAccess(access, before *wire.Access) []Effect {
 	for _, o := range n.intakes.openers {
 		o.SetAccess(access)
 	}
+	if access.TakesAway(before) { // who used up the numbers of attempts may be gone
+		clear(n.tries)
+	}
 	if access.SameVoices(before) {
 		return nil
 	}

@@ -27,6 +27,9 @@ func (n *resharer) receive(r *wire.Reshare, e TaskMessage) ([]Effect, error) {
 	if _, known := n.dealer.known[ref]; known {
 		return nil, nil // certified in an earlier life: its entry completes it
 	}
+	if b := n.intakes.work[ref]; b != nil && b.phase >= reshareCertifying {
+		return nil, errTaken
+	}
 	if err := n.mayReceive(r); err != nil {
 		return nil, err
 	}

@@ -241,6 +241,8 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 		a.close()
 		s.open(a.job)
 		return
+	case refusal.Code == wire.CodeMoved && s.keys.lies(a, node, s.views.now):
+		a.view.nodes.missed(node, a.opened)
 	}
 	a.refusals[node] = refusal
 	a.trouble.missing[node] = len(a.job.attempts)

@@ -34,7 +34,7 @@ func newSignJobs(
 	cfg CoordinatorConfig, d *directory, frozen *atomic.Pointer[wire.Frozen], v *views, out *outbox,
 ) *signJobs {
 	return &signJobs{
-		cfg: cfg, keys: keyFinder{d, derive.NewCache(maxBranches), frozen}, views: v, out: out,
+		cfg: cfg, keys: keyFinder{d, derive.NewCache(maxBranches), frozen, map[movedBy]movedWord{}}, views: v, out: out,
 		jobs: map[*activeJob]*activeSign{}, attempts: map[string]*attempt{}, latest: map[string]lastTask{},
 		traffic: newTraffic(cfg, v.presence),
 	}

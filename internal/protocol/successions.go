@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -23,8 +24,9 @@ type successions struct {
 }
 
 const (
-	// maxCandidates bounds the manifests of KEYS that may come to be successors.
-	maxCandidates = 1024
+	// maxCandidates bounds the manifests of KEYS that may come to be successors and that no
+	// node approves. Whoever fills it keeps none out: one that a node approves is read again.
+	maxCandidates = 64
 	// tellSuccession is how often a succession is published until KEYS shows it.
 	tellSuccession = 5 * time.Second
 )
@@ -38,11 +40,30 @@ func newSuccessions(v *views, out *outbox) successions {
 
 // onManifest takes a manifest that somebody put into KEYS.
 func (s *successions) onManifest(m *wire.Manifest) {
-	if len(s.candidates) >= maxCandidates || s.views.of(m.Hash()) == nil && !s.mayFollow(m) {
+	if s.views.of(m.Hash()) == nil && !s.mayFollow(m) {
 		return
+	}
+	approved := s.approved()
+	unwanted := func(hash [32]byte, _ *wire.Manifest) bool { return !approved[hash] && s.views.of(hash) == nil }
+	if len(s.candidates) >= maxCandidates+len(approved)+len(s.views.chain) {
+		if unwanted(m.Hash(), m) {
+			return
+		}
+		maps.DeleteFunc(s.candidates, unwanted)
 	}
 	s.candidates[m.Hash()] = m
 	s.propose()
+}
+
+// approved are the manifests that some node approves: no more than there are nodes.
+func (s *successions) approved() map[[32]byte]bool {
+	all := map[[32]byte]bool{}
+	for _, of := range s.approvals {
+		for _, a := range of {
+			all[a.Next] = true
+		}
+	}
+	return all
 }
 
 // mayFollow reports whether a manifest may follow one that this gateway goes by, or may get
@@ -73,6 +94,9 @@ func (s *successions) onBeat(v *view, node int, beat *wire.Heartbeat) {
 		s.approvals[v] = map[int]wire.SuccessorApproval{}
 	}
 	s.approvals[v][node] = *a
+	if s.candidates[a.Next] == nil {
+		s.out.do(Refetch{ID: hex.EncodeToString(a.Next[:]), Manifest: true})
+	}
 	s.propose()
 }
 

@@ -35,7 +35,8 @@ type Lineage struct {
 }
 
 // ForkError says that two manifests succeed one, which takes forced approvals. Nobody
-// goes by either until operators have settled it.
+// goes by either until operators have settled it. Where the program's configuration has one
+// of them, or what came of one, they have: t devices of long ago make no fork of that.
 type ForkError struct{ Parent, First, Second [32]byte }
 
 func (e *ForkError) Error() string {
@@ -97,7 +98,10 @@ func (l *Lineage) Before(m *Manifest) []*Manifest {
 // maxLineage bounds the manifests of a fleet.
 const maxLineage = 4096
 
-var errNoParent = errors.New("its manifest follows one that this program does not go by")
+var (
+	errNoParent = errors.New("its manifest follows one that this program does not go by")
+	errNotOurs  = errors.New("its manifest is another one than that which the configured manifest is, or follows")
+)
 
 // WithParent adds the manifest before the oldest known one, which names it by its hash.
 func (l *Lineage) WithParent(m *Manifest) (*Lineage, error) {
@@ -118,7 +122,8 @@ func (l *Lineage) WithParent(m *Manifest) (*Lineage, error) {
 }
 
 // WithSuccession adds the manifest of a succession that verifies. One that is known
-// already keeps its proof. A second successor of one manifest makes a Fork.
+// already keeps its proof. A second successor of one manifest makes a Fork, unless that is
+// before the configured one.
 func (l *Lineage) WithSuccession(data []byte) (*Lineage, error) {
 	_, claimed, err := DecodeSuccession(data)
 	if err != nil {
@@ -138,6 +143,8 @@ func (l *Lineage) WithSuccession(data []byte) (*Lineage, error) {
 	}
 	next := l.clone()
 	switch i := slices.Index(l.chain, m); {
+	case i < slices.Index(l.chain, l.pinned) && l.chain[i+1].hash != successor.hash:
+		return l, errNotOurs
 	case i+1 < len(l.chain) && l.chain[i+1].hash != successor.hash:
 		next.fork = &ForkError{m.hash, l.chain[i+1].hash, successor.hash}
 		return next, nil

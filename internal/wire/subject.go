@@ -99,7 +99,10 @@ func IsEntry(subject string) (entry, head bool) {
 const Manifests = "manifest.*"
 
 // ManifestSubject is where a gateway stores the manifest of that hash.
-func ManifestSubject(hash [32]byte) string { return "manifest." + hex.EncodeToString(hash[:]) }
+func ManifestSubject(hash [32]byte) string { return ManifestFilter(hex.EncodeToString(hash[:])) }
+
+// ManifestFilter is ManifestSubject of a hash in hexadecimal.
+func ManifestFilter(hash string) string { return "manifest." + hash }
 
 // Successions are all successions in KEYS.
 const Successions = "succession.*"

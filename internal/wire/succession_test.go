@@ -275,9 +275,13 @@ func TestLineage(t *testing.T) {
 	if l.Fork() != nil {
 		t.Error("a lineage changed")
 	}
-	pinned, _ := NewLineage(h.m).WithParent(g.m)
-	if pinned, err := pinned.WithSuccession(g.succession(g.next(1, 1).m, true, 0, 1)); err != nil || pinned.Fork() == nil {
+	pinned, _ := NewLineage(h.m).WithParent(g.m) // whose configuration settled that
+	if pinned, err := pinned.WithSuccession(g.succession(g.next(1, 1).m, true, 0, 1)); err == nil || pinned.Fork() != nil {
 		t.Errorf("a fork before the pinned manifest: %v", err)
+	}
+	middle := add(NewLineage(g.m), second)
+	if forked := add(middle, g.succession(g.next(1, 1).m, true, 0, 1)); forked.Fork() == nil {
+		t.Error("no fork of what follows the pinned manifest")
 	}
 	if _, err := l.WithSuccession(f.succession(g.m, false, 0)); err != nil {
 		t.Errorf("what is known is looked at again: %v", err)

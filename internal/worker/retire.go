@@ -39,6 +39,7 @@ type Retirement struct {
 	Stored   int       // generations of batches in the storage
 	Lost     int       // batches there that never came to be an entry, and so have no keys
 	Left     []string  // batches whose newest generation in KEYS is not a later manifest's
+	Due      []string  // batches that all nodes certified, and that no gateway has written to KEYS yet
 	Holders  []Holders // by manifest that has keys
 }
 
@@ -52,13 +53,12 @@ type Holders struct {
 // Refused is why the storage may not be wiped; nil if it may.
 func (r *Retirement) Refused() error {
 	if len(r.Left) > 0 {
-		named := r.Left[:min(len(r.Left), maxNamed)]
-		more := ""
-		if len(r.Left) > maxNamed {
-			more = ", ..."
-		}
-		return fmt.Errorf("%w: %d batches have no whole entry of a later generation in KEYS: %v%s: let frostctl fleet reshare "+
-			"end first", ErrNeeded, len(r.Left), named, more)
+		return fmt.Errorf("%w: %d batches have no whole entry of a later generation in KEYS: %s: let frostctl fleet reshare "+
+			"end first", ErrNeeded, len(r.Left), some(r.Left))
+	}
+	if len(r.Due) > 0 {
+		return fmt.Errorf("%w: all nodes certified %d batches that KEYS does not have: %s: a gateway that runs writes them, and "+
+			"then they have to move", ErrNeeded, len(r.Due), some(r.Due))
 	}
 	for _, h := range r.Holders {
 		if len(h.Nodes) < h.Manifest.T {
@@ -71,6 +71,13 @@ func (r *Retirement) Refused() error {
 
 // maxNamed is how many batches are named that are left.
 const maxNamed = 5
+
+func some(batches []string) string {
+	if len(batches) > maxNamed {
+		return fmt.Sprintf("%v, ...", batches[:maxNamed])
+	}
+	return fmt.Sprint(batches)
+}
 
 // surveyor is what a survey has read.
 type surveyor struct {
@@ -115,7 +122,9 @@ func Survey(
 			r.Left = append(r.Left, id)
 		}
 	}
-	r.count(kept, s.newest)
+	if err := s.due(ctx, r, r.count(kept, s.newest)); err != nil {
+		return nil, err
+	}
 	for _, later := range l.Chain() {
 		if hash := later.Hash(); homes[hash] && !early[hash] {
 			h, err := s.holders(ctx, later)
@@ -144,8 +153,8 @@ func (s *surveyor) read(ctx context.Context, l *wire.Lineage) error {
 }
 
 // count goes through the storage that is to be wiped. What KEYS has was counted: of the
-// rest, what is complete was an entry once, and has keys.
-func (r *Retirement) count(kept []stored, newest map[string]*wire.Entry) {
+// rest, what is complete was an entry once, and has keys; what is not is returned.
+func (r *Retirement) count(kept []stored, newest map[string]*wire.Entry) (unfinished []string) {
 	r.Stored = len(kept)
 	complete := map[string]bool{}
 	for _, c := range kept {
@@ -157,10 +166,38 @@ func (r *Retirement) count(kept []stored, newest map[string]*wire.Entry) {
 		if was {
 			r.Left = append(r.Left, batch)
 		} else {
-			r.Lost++
+			unfinished = append(unfinished, batch)
 		}
 	}
 	slices.Sort(r.Left)
+	slices.Sort(unfinished)
+	return unfinished
+}
+
+// due tells apart the batches that this node certified and that are not in KEYS: those that all
+// nodes have certified come to be keys as soon as a gateway writes them.
+func (s *surveyor) due(ctx context.Context, r *Retirement, unfinished []string) error {
+	if err := s.bus.Grow(r.Manifest.N); err != nil {
+		return err
+	}
+	for _, batch := range unfinished {
+		certified := 0
+		for i := range r.Manifest.Nodes {
+			slot := wire.Slot{Kind: wire.SlotCert, ID: batch, Node: i}
+			_, there, err := s.bus.Last(ctx, bus.RoundsOf(i), slot.String())
+			if err != nil {
+				return err
+			}
+			if there {
+				certified++
+			}
+		}
+		if certified == r.Manifest.N {
+			r.Due = append(r.Due, batch)
+		}
+	}
+	r.Lost = len(unfinished) - len(r.Due)
+	return nil
 }
 
 // stored is a generation of a batch in a node's storage.

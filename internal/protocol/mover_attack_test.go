@@ -1,0 +1,97 @@
+package protocol
+
+import (
+	"encoding/hex"
+	"slices"
+	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// lies publishes an attempt that a gateway opened which does not mean it: nobody answers.
+func (c *changing) lies(r wire.Reshare) {
+	subject := wire.ReshareTaskSubject(&r)
+	c.post(subject, wire.SealGateway(c.old().gateway, "gw", c.old().m, subject, wire.Encode(&r)))
+}
+
+// A gateway that opens an attempt with the last number that nodes take, or one beyond that,
+// keeps no batch from moving for good.
+func TestNumbersThatAreUsedUp(t *testing.T) {
+	for name, to := range map[string]uint32{"the last one": maxNumbers, "one beyond": maxNumbers + 1, "far beyond": 1 << 16} {
+		t.Run(name, func(t *testing.T) {
+			c := newChanging(t, 2, 3)
+			r := attemptAt(c.desk.directory.finished[c.ids[0]], c.desk.views.chain[1])
+			r.Dealers, r.To = []byte{0, 1}, to
+			c.lies(r)
+			c.mute[0], c.mute[1] = true, true
+			c.start()
+			c.behave()
+			for range 40 {
+				c.tick(60)
+				if g := c.desk.directory.finished[c.ids[0]].Generation; g > 0 && g <= maxNumbers {
+					return
+				}
+			}
+			t.Errorf("generation %d; the last task has number %d, and nodes take those up to %d",
+				c.desk.directory.finished[c.ids[0]].Generation, c.lastTask(c.ids[0]).To, maxNumbers)
+		})
+	}
+}
+
+// Whoever fills KEYS with manifests that may follow keeps none out that nodes approve, and
+// takes no more room.
+func TestManifestsThatFillKeys(t *testing.T) {
+	c := newChanging(t, 2, 3)
+	c.lineage = wire.NewLineage(c.old().m)
+	c.life()
+	fill := func() {
+		for i := range 2 * maxCandidates {
+			junk := *c.next().m
+			junk.Nodes = slices.Clone(junk.Nodes)
+			junk.Nodes[0].Encryption = slices.Repeat([]byte{byte(i), 1}, 16)
+			c.old().check(junk.Seal())
+			c.desk.do(ManifestSeen{&junk})
+		}
+	}
+	next := c.next().m.Hash()
+	fill()
+	c.desk.do(ManifestSeen{c.next().m})
+	c.heard(0, c.approves(next, false), 0, 1, 2)
+	if !slices.Contains(c.desk.fetch, hex.EncodeToString(next[:])) {
+		t.Error("the manifest that nodes approve is not read again")
+	}
+	c.desk.do(ManifestSeen{c.next().m})
+	equal(t, "published", len(c.desk.successions), 1)
+	fill()
+	c.tick(5)
+	equal(t, "published again", len(c.desk.successions), 2)
+	if n := len(c.desk.mover.candidates); n > maxCandidates+4 {
+		t.Errorf("%d candidates", n)
+	}
+}
+
+// A node that commits, and then says falsely that the keys have moved, costs each job an attempt
+// more: it sits out before long.
+func TestNodeThatSaysMovedAlways(t *testing.T) {
+	c := newChanging(t, 2, 3)
+	c.regret = func(_, node int) wire.Code {
+		if node == 0 {
+			return wire.CodeMoved
+		}
+		return ""
+	}
+	more := 0
+	for n := range 20 {
+		job := c.arrive(100+n, item(c.pair()[0], 0, "a"))
+		c.run()
+		r := c.desk.result()
+		c.verify(job, r)
+		if n >= 10 {
+			more += r.Attempts - 1
+		}
+		c.tick(6)
+	}
+	if more > 2 {
+		t.Errorf("%d attempts more in the last 10 jobs", more)
+	}
+}
