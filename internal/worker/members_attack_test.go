@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/audit"
+	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/machinetest"
 )
@@ -116,7 +117,14 @@ func TestLimitWhileKeysMove(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.startGateway()
-	node, _ := w.startPoliced(twoADay(t))
+	cfg := w.config()
+	cfg.Policy, cfg.AuditPath = twoADay(t), filepath.Join(w.Storage, "audit")
+	node, err := New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := machinetest.Run(t, node.Run)
+	eventually(t, "the node is ready", func() bool { return node.Ready() == nil })
 	w.publish(machinetest.Keygen())
 	key := w.result().Keys[0]
 	next := w.next()
@@ -143,6 +151,32 @@ func TestLimitWhileKeysMove(t *testing.T) {
 	}
 	if done != 2 {
 		t.Errorf("%d of two a day were signed", done)
+	}
+	eventually(t, "the keys move", moved(node, keysOf(node)))
+	eventually(t, "it is denied under the next manifest, too", func() bool {
+		w.denied(key, "limit_reached")
+		_, err := node.store.Key(batchOf(t, key), 0)
+		return errors.Is(err, keystore.ErrMoved)
+	})
+	w.denied(key, "limit_reached")
+	r.Stop()
+
+	// Both wrote into one log, which verifies, and each record is of one of them.
+	files, err := audit.Files(cfg.AuditPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := map[string]int{}
+	if _, err := audit.Verify(t.Context(), files, audit.Options{Each: func(_ audit.File, r *audit.Record) error {
+		if r.Event == audit.EventJob {
+			of[r.Manifest]++
+		}
+		return nil
+	}}); err != nil {
+		t.Error(err)
+	}
+	if len(of) != 2 || of[""] == 0 || of[hashText(next.Hash())] == 0 {
+		t.Errorf("records of jobs by manifest: %v", of)
 	}
 }
 
