@@ -146,7 +146,7 @@ func (o *exportOptions) load(ctx context.Context, n *config.Node, m *wire.Manife
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	book, err := worker.OpenFreezes(of.storage, of.manifest)
+	book, err := worker.OpenAllFreezes(n.Node.StoragePath, of.manifest)
 	if err != nil {
 		return nil, err
 	}
@@ -188,6 +188,9 @@ func (o *exportOptions) audit(n *config.Node, m *wire.Manifest, f *exit.File, r 
 		record := audit.Record{
 			Event: audit.EventExport, Client: b.owner, Session: b.id, Suite: b.suite, Count: len(b.indexes),
 			Digest: hex.EncodeToString(sum[:]),
+		}
+		if f.Manifest != m.Hash() { // the log's own is not repeated
+			record.Manifest = hex.EncodeToString(f.Manifest[:])
 		}
 		for _, some := range ranges(b.indexes, maxReason) {
 			record.Reason = fmt.Sprintf("keys %s, encrypted to %s", some, r)

@@ -69,6 +69,10 @@ func strangers(a *wire.Access, manifests []*wire.Manifest) (warnings []string) {
 	for _, who := range unknown {
 		warnings = append(warnings, fmt.Sprintf("the access list revokes node %v, which the manifest does not have", who))
 	}
+	for _, i := range a.Ambiguous(manifests) {
+		warnings = append(warnings, fmt.Sprintf("the access list revokes node %d by its index, which another device has in "+
+			"another of the fleet's manifests, and it revokes both: name the identity of the one that is meant", i))
+	}
 	for _, name := range a.Unlisted() {
 		warnings = append(warnings, fmt.Sprintf("the access list revokes gateway %s, which it does not have", name))
 	}

@@ -78,7 +78,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 		return err
 	}
 	things := append(p.busTLS(ctx, n.Bus.Files), p.nodeSettings(n),
-		accessList(n.Node.Access, p.manifests, p.access, w.SetAccess))
+		accessList(n.Node.Access, w.Known, p.access, w.SetAccess))
 	if rules != nil { // a node that starts without a policy has none until it starts again
 		p.Log.Info("policy in force", "file", n.Node.Policy, "hash", hashText(w.PolicyHash()))
 		things = append(things, policyOf(n, w.PolicyHash(), func(next *policy.Policy) error {

@@ -142,17 +142,27 @@ func (c *Conn) SetTLS(ctx context.Context, next *TLS) (changed []string, err err
 	return changed, nil
 }
 
-// try finds what speaks against another TLS.
+// try finds what speaks against another TLS. It asks server by server: of several, nats.go
+// tells the last one's error, and nothing of a refusal if that one is down.
 func (c *Conn) try(ctx context.Context, next *TLS) error {
-	asking, err := c.ask(c.opt.URL, next)
-	if err == nil {
-		asking.Close()
+	var against error
+	for url := range strings.SplitSeq(c.opt.URL, ",") {
+		if ctx.Err() != nil {
+			return nil
+		}
+		asking, err := c.ask(strings.TrimSpace(url), next)
+		if err == nil {
+			asking.Close()
+			return nil
+		}
+		if isTLSProblem(err) {
+			against = err
+		}
+	}
+	if against == nil {
 		return nil
 	}
-	if ctx.Err() == nil && isTLSProblem(err) {
-		return c.explain(fmt.Errorf("no server of %s goes with it: %w", c.Server(), err))
-	}
-	return nil
+	return c.explain(fmt.Errorf("no server of %s goes with it: %w", c.Server(), against))
 }
 
 // ask logs in once more, beside the connection that there is.

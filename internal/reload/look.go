@@ -3,6 +3,7 @@ package reload
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/secret"
@@ -16,6 +17,13 @@ type news struct {
 	recovered bool
 }
 
+// restless is at how many looks in a row files may be others than at the one before until
+// somebody is told: what is in them, a revocation say, does not come into force so.
+const restless = 15
+
+var errRestless = fmt.Errorf("they are written anew all the time, and count once they stand still for %s; SIGHUP takes them "+
+	"as they are", every)
+
 // look reads a thing's files, and has them judged if they are news and stand still, or
 // if they are refused so far: what is wrong may be elsewhere.
 func (w *watched) look(now time.Time, asked, atOnce bool) news {
@@ -28,15 +36,21 @@ func (w *watched) look(now time.Time, asked, atOnce bool) news {
 	saw := digest(texts, err)
 	still := atOnce || saw == w.last
 	w.last = saw
+	if w.moved++; still {
+		w.moved = 0
+	}
 	since, before := w.failure()
-	if !still || !atOnce && before == nil && saw == w.judged {
+	if !still && w.moved < restless || still && !atOnce && before == nil && saw == w.judged {
 		return news{}
 	}
-	w.judged = saw
 	var taken Taken
-	if err == nil {
+	switch {
+	case !still:
+		err = errRestless
+	case err == nil:
 		taken, err = w.Take(exposed(texts))
 	}
+	w.judged = saw
 	w.note(err, now)
 	switch {
 	case err == nil:

@@ -138,6 +138,7 @@ type watched struct {
 	Thing
 	last   [32]byte // what the last look saw
 	judged [32]byte // what Take saw last
+	moved  int      // looks in a row, up to the last, that saw something new
 
 	mu    sync.Mutex
 	err   error // why what is there is not in force

@@ -148,6 +148,23 @@ func (a *Access) Strangers(m *Manifest) (all []string) {
 	return all
 }
 
+// Ambiguous are the nodes that a list revokes by an index that stands for one device in one of
+// the manifests and for another in another: all of them are revoked.
+func (a *Access) Ambiguous(manifests []*Manifest) (indices []int) {
+	for _, i := range a.revoked.Nodes {
+		var devices [][]byte
+		for _, m := range manifests {
+			if i < len(m.Nodes) && !contains(devices, m.Nodes[i].Identity) {
+				devices = append(devices, m.Nodes[i].Identity)
+			}
+		}
+		if len(devices) > 1 {
+			indices = append(indices, i)
+		}
+	}
+	return indices
+}
+
 // Unlisted are the gateways that a list revokes and does not have.
 func (a *Access) Unlisted() (names []string) {
 	for _, name := range a.revoked.Gateways {

@@ -54,6 +54,27 @@ func OpenKeptFreezes(m *Manifest, kept []byte) (*FreezeBook, error) {
 	return b, nil
 }
 
+// Learn takes what another member of the same process kept, and reports whether that is news.
+// What either of them knows to be lifted is lifted.
+func (b *FreezeBook) Learn(kept []byte) (news bool, err error) {
+	other, err := OpenKeptFreezes(b.manifest, kept)
+	if err != nil {
+		return false, err
+	}
+	for _, id := range other.order {
+		if b.lift(id) {
+			delete(b.inForce, id)
+			news = true
+		}
+	}
+	for _, f := range other.InForce() {
+		if _, lifted := b.lifted[f.ID]; !lifted && b.inForce[f.ID] == nil && b.room(f.By) == nil {
+			b.inForce[f.ID], news = f, true
+		}
+	}
+	return news, nil
+}
+
 func openKept(m *Manifest, kept []byte) (*FreezeBook, error) {
 	if len(kept) < sha256.Size || len(kept) > MaxKeptFreezes {
 		return nil, fmt.Errorf("it has %d bytes", len(kept))

@@ -17,7 +17,8 @@ import (
 // nothing, and what administrators froze.
 
 // openAudit opens the log. It comes after the keystore, whose lock is the one that tells of
-// another worker.
+// another worker of this manifest, and before the ledger of the policy: a worker of another
+// manifest has another keystore, and the same log and ledger.
 func (w *Worker) openAudit() (err error) {
 	if w.cfg.AuditPath == "" {
 		return nil

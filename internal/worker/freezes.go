@@ -82,6 +82,51 @@ func OpenFreezes(storage string, m *wire.Manifest) (*wire.FreezeBook, error) {
 		"frost-worker freezes --config FILE --rebuild (docs/freeze.md)", ErrFreezesFile, path, err)
 }
 
+// OpenAllFreezes is OpenFreezes for a manifest's part of a node's storage, with what the
+// parts of other manifests have beside it: one of their members may have heard more.
+func OpenAllFreezes(storage string, m *wire.Manifest) (*wire.FreezeBook, error) {
+	own := StorageOf(storage, m)
+	book, err := OpenFreezes(own, m)
+	if err != nil {
+		return nil, err
+	}
+	inside, err := os.ReadDir(storage)
+	if err != nil {
+		return nil, err
+	}
+	parts := []string{storage}
+	for _, entry := range inside {
+		parts = append(parts, filepath.Join(storage, entry.Name()))
+	}
+	for _, part := range parts {
+		path := filepath.Join(part, FreezesFile)
+		if info, err := os.Stat(path); part == own || err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		kept, err := readKept(path)
+		if err == nil {
+			_, err = book.Learn(kept)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrFreezesFile, path, err)
+		}
+	}
+	return book, nil
+}
+
+// foundingFreezes is what the founding manifest's part of a storage keeps, for a process that
+// is configured with a later one and has no such file yet; nil: nothing.
+func foundingFreezes(storage string, m *wire.Manifest) ([]byte, error) {
+	if !m.Successor() || !holds(storage) {
+		return nil, nil
+	}
+	kept, err := readKept(filepath.Join(storage, FreezesFile))
+	if err == nil {
+		_, err = wire.OpenKeptFreezes(m, kept)
+	}
+	return kept, err
+}
+
 // RebuildFreezes puts the file of a node that is stopped aside, and makes one with no
 // freezes in it: the next start has them from CONTROL, and those that CONTROL lost are
 // lifted at this node. It returns where the old file is; "" if there was none.

@@ -238,6 +238,7 @@ func (w *Worker) openGuest(ctx context.Context, m *member) error {
 	if err := m.open(opening, kept); err != nil {
 		return err
 	}
+	m.heard = kept
 	var err error
 	if w.ledger != nil {
 		var noted uint64

@@ -98,6 +98,9 @@ func (w *Worker) Fork() error {
 	return errors.Join(errs...)
 }
 
+// Known are the manifests that the configured one's member goes by, oldest first.
+func (w *Worker) Known() []*wire.Manifest { return w.run.Lineage().Chain() }
+
 // Manifests is how many manifests this process has members of.
 func (w *Worker) Manifests() int { return len(w.all()) }
 

@@ -31,6 +31,7 @@ type member struct {
 	twin     atomic.Pointer[presence.TwinError] // why this member ends
 
 	obedience  obedience
+	heard      []byte                   // freezes that the process knew when the member began
 	accepted   atomic.Pointer[accepted] // what its operator approved to follow; nil: nothing
 	unapproved atomic.Pointer[error]    // why that can't be read
 	undealt    atomic.Pointer[[32]byte] // to what no deal leaves: that it does is not kept

@@ -88,6 +88,13 @@ func (m *member) machine(lineage *wire.Lineage) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.heard != nil { // the file is as old as the member's last run
+		news, err := freezes.Learn(m.heard)
+		if err != nil {
+			return nil, err
+		}
+		m.obedience.unkept.Store(news)
+	}
 	var inForce *policy.Policy
 	if r := m.host.rules.Load(); r != nil {
 		inForce = r.inForce

@@ -238,6 +238,9 @@ func (s *surveyor) holders(ctx context.Context, later *wire.Manifest) (Holders, 
 	if err != nil {
 		return h, err
 	}
+	if own >= 0 && s.access.RevokesNode(later, own) {
+		own = -1 // what it holds signs nothing
+	}
 	opener := wire.NewOpener(later, s.access)
 	for end := clock.Now().Add(lookFor); ; {
 		h.Nodes = nil

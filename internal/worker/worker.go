@@ -104,15 +104,19 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	w.access.Store(cfg.Access)
 	w.granted.Store(newGrant())
 	w.member = newMember(w, cfg.Manifest, cfg.Index)
-	if err := w.open(ctx, nil); err != nil {
+	kept, err := foundingFreezes(cfg.Storage, cfg.Manifest)
+	if err != nil {
+		cfg.Log.Error("what the founding manifest's member kept of freezes can't be read; CONTROL tells", "err", err)
+		kept = nil
+	}
+	if err := w.open(ctx, kept); err != nil {
 		return nil, err
 	}
-	err := w.openPolicy()
-	if err == nil {
-		err = w.begin()
+	if err = w.openAudit(); err == nil {
+		err = w.openPolicy()
 	}
 	if err == nil {
-		err = w.openAudit()
+		err = w.begin()
 	}
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
