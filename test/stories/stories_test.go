@@ -60,7 +60,7 @@ func TestTokensToKMSAndBack(t *testing.T) {
 			"type = \"aws-kms\"\nkey_id = %q\nderivation_key_id = %q\nendpoint = %q\n",
 			moto.CreateKey(kmstest.Identity), moto.CreateKey(kmstest.Derivation), moto.Endpoint())))
 	}
-	s.change(change{n: 3, t: 2, joins: kms})
+	s.change(change{n: 3, t: 2, joins: kms, says: "type secrkey --label 'frost-derivation'"})
 	for i := range 3 {
 		hsm.Delete(t, fmt.Sprint("first", i))
 	}
@@ -68,7 +68,7 @@ func TestTokensToKMSAndBack(t *testing.T) {
 	for i := range 3 {
 		tokens = append(tokens, s.join("token", i, 3, 2, section(hsm, hsm.Token(t, fmt.Sprint("second", i)), derivation)))
 	}
-	s.change(change{n: 3, t: 2, joins: tokens})
+	s.change(change{n: 3, t: 2, joins: tokens, says: "aws kms schedule-key-deletion"})
 	s.signs("without node 2", tokens[2].Name)
 }
 
@@ -88,7 +88,7 @@ func TestRefresh(t *testing.T) {
 	for i := range 3 {
 		fresh = append(fresh, s.join("fresh", i, 3, 2, section(hsm, tokens[i], "frost-derivation-2")))
 	}
-	s.change(change{n: 3, t: 2, joins: fresh})
+	s.change(change{n: 3, t: 2, joins: fresh, says: "this device's identity key, which stays, and another derivation key"})
 
 	// The theft counts as long as there are the old derivation keys.
 	if out, err := thief.reconstruct(thief.exports("before", thief.disks[:2]...)...); err != nil {
@@ -133,7 +133,7 @@ func TestGrowAndShrink(t *testing.T) {
 	joins := []fleettest.Joiner{s.join("grown", 3, 5, 3, ""), s.join("grown", 4, 5, 3, "")}
 	s.change(change{n: 5, t: 3, stay: []int{0, 1, 2}, joins: joins})
 	s.signs("without nodes 0 and 1", fleettest.NodeName(0), fleettest.NodeName(1))
-	s.change(change{n: 3, t: 2, stay: []int{0, 1, 2}})
+	s.change(change{n: 3, t: 2, stay: []int{0, 1, 2}, says: "Destroy its keys"})
 	s.signs("without node 0", fleettest.NodeName(0))
 }
 

@@ -198,6 +198,7 @@ type change struct {
 	stay   []int // nodes of now whose devices stay, at their indices
 	joins  []fleettest.Joiner
 	forced bool
+	says   string // what retiring tells on machines whose old device keys are of no more use
 }
 
 // change follows docs/operations.md, "Change the fleet", from the cards to the retirement.
@@ -250,6 +251,13 @@ func (s *story) retireAll(c change) {
 		s.Stop(j.Name)
 		said := s.Do("frost-worker", "retire", "--config", j.File, "--yes")
 		s.t.Logf("retire %s:\n%s", j.Name, said)
+		want := c.says
+		if slices.Contains(c.stay, i) {
+			want = "the next manifest needs this device's keys, so they stay"
+		}
+		if !strings.Contains(said, want) {
+			s.t.Errorf("it does not say %q", want)
+		}
 		if out, err := s.Run("frost-worker", "run", "--config", j.File); err == nil || !strings.Contains(err.Error(), "retired") {
 			s.t.Fatalf("%s runs after it has retired: %v %s", j.Name, err, out)
 		}
