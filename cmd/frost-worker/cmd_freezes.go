@@ -32,13 +32,13 @@ node's list first.`,
 			return err
 		}
 		if rebuild {
-			aside, err := worker.RebuildFreezes(n.Node.StoragePath, m)
+			aside, err := worker.RebuildFreezes(worker.StorageOf(n.Node.StoragePath, m), m)
 			if err == nil {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "begun anew; the old file is %q\n", aside)
 			}
 			return err
 		}
-		book, err := worker.OpenFreezes(n.Node.StoragePath, m)
+		book, err := worker.OpenFreezes(worker.StorageOf(n.Node.StoragePath, m), m)
 		if err != nil {
 			return err
 		}

@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"fmt"
-	"path/filepath"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -46,10 +44,6 @@ func memberOf(ctx context.Context, n *config.Node, p keyprovider.Provider, confi
 			return m, fmt.Errorf("--manifest %s: this device has no node in it", path)
 		}
 	}
-	m.storage = n.Node.StoragePath
-	if m.manifest.Successor() { // what belongs to a later manifest has a folder of its own
-		hash := m.manifest.Hash()
-		m.storage = filepath.Join(m.storage, hex.EncodeToString(hash[:8]))
-	}
+	m.storage = worker.StorageOf(n.Node.StoragePath, m.manifest)
 	return m, nil
 }

@@ -20,6 +20,8 @@ func TestWrongFiles(t *testing.T) {
 		{"unlock", "--config", "FILE"},
 		{"export-share", "--config", "FILE", "--recipient", "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z",
 			"--keys", "00000000000000000000000000000000.0", "-o", "OUT"},
+		{"accept-manifest", "NEXT", "--config", "FILE"},
+		{"retire", "--config", "FILE"},
 		{"policy", "check", "FILE"},
 		{"policy", "explain", "JOB", "--keys", "KEYS", "--config", "FILE"},
 	} {

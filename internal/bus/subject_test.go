@@ -31,3 +31,28 @@ func TestStreamOfEverySubject(t *testing.T) {
 		}
 	}
 }
+
+// A bus knows the streams of more nodes once it grows, and of no fewer afterwards.
+func TestGrow(t *testing.T) {
+	declared, err := load(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Bus{opt: Options{Nodes: 1}}
+	b.declared.Store(&declared)
+	deal := "dkg." + testBatch + ".deal.3"
+	if _, err := b.streamOf(deal); !errors.Is(err, ErrSubject) {
+		t.Fatal(err)
+	}
+	for _, nodes := range []int{4, 0, 2, 4} {
+		if err := b.Grow(nodes); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := b.streamOf(deal); err != nil || got != RoundsOf(3) {
+			t.Errorf("after %d: %s %v", nodes, got, err)
+		}
+	}
+	if b.Nodes() != 1 {
+		t.Errorf("%d nodes, by its options", b.Nodes())
+	}
+}

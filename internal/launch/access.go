@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/reload"
@@ -31,8 +32,11 @@ func usable(path string, list *config.Access, err error) (*wire.Access, error) {
 	return a, nil
 }
 
-// accessList is a running program's, which began with current.
-func accessList(path string, m *wire.Manifest, current *wire.Access, use func(*wire.Access)) reload.Thing {
+// accessList is a running program's, which began with current. manifests are those that the
+// program goes by.
+func accessList(
+	path string, manifests func() []*wire.Manifest, current *wire.Access, use func(*wire.Access),
+) reload.Thing {
 	return reload.Thing{
 		Name: "access", Files: []secret.File{config.AccessFile(path)},
 		Take: func(texts [][]byte) (reload.Taken, error) {
@@ -41,7 +45,7 @@ func accessList(path string, m *wire.Manifest, current *wire.Access, use func(*w
 			if err != nil {
 				return reload.Taken{}, err
 			}
-			t := reload.Taken{Warnings: strangers(next, m)}
+			t := reload.Taken{Warnings: strangers(next, manifests())}
 			for _, c := range next.Changes(current) {
 				t.Changed = append(t.Changed, c.Text)
 				t.Grave = t.Grave || c.TakesAway
@@ -56,8 +60,13 @@ func accessList(path string, m *wire.Manifest, current *wire.Access, use func(*w
 }
 
 // strangers finds revocations that mean nobody.
-func strangers(a *wire.Access, m *wire.Manifest) (warnings []string) {
-	for _, who := range a.Strangers(m) {
+func strangers(a *wire.Access, manifests []*wire.Manifest) (warnings []string) {
+	unknown := a.Strangers(manifests[0])
+	for _, m := range manifests[1:] {
+		here := a.Strangers(m)
+		unknown = slices.DeleteFunc(unknown, func(who string) bool { return !slices.Contains(here, who) })
+	}
+	for _, who := range unknown {
 		warnings = append(warnings, fmt.Sprintf("the access list revokes node %v, which the manifest does not have", who))
 	}
 	for _, name := range a.Unlisted() {

@@ -63,7 +63,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		Build: command.Version(), Audit: log,
 	})
 	p.reload(ctx, append(p.busTLS(ctx, g.Bus.Files), p.gatewaySettings(g),
-		accessList(g.Gateway.Access, p.manifest, p.access, gw.SetAccess))...)
+		accessList(g.Gateway.Access, func() []*wire.Manifest { return gw.Lineage().Chain() }, p.access, gw.SetAccess))...)
 	telemetry.Gauge(p.registry, "jobs_in_work", "Jobs that this gateway is working on.",
 		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(p.registry, "keys", "Keys in this gateway's directory.",

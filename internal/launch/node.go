@@ -78,7 +78,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 		return err
 	}
 	things := append(p.busTLS(ctx, n.Bus.Files), p.nodeSettings(n),
-		accessList(n.Node.Access, p.manifest, p.access, w.SetAccess))
+		accessList(n.Node.Access, p.manifests, p.access, w.SetAccess))
 	if rules != nil { // a node that starts without a policy has none until it starts again
 		p.Log.Info("policy in force", "file", n.Node.Policy, "hash", hashText(w.PolicyHash()))
 		things = append(things, policyOf(n, w.PolicyHash(), func(next *policy.Policy) error {
@@ -129,15 +129,9 @@ func (p *program) nodeMetrics(w *worker.Worker, storage string) {
 	p.metrics.Freezes(w.Frozen)
 	telemetry.Gauge(p.registry, "keys", "Keys that this node holds a share of.",
 		func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
+	p.metrics.Fork(w.Fork)
 	telemetry.Gauge(p.registry, "manifests", "Manifests that this process has a node of.",
 		func() float64 { return float64(w.Manifests()) })
-	telemetry.Gauge(p.registry, "manifest_fork", "1 while one manifest has two successors, and the node does nothing.",
-		func() float64 {
-			if w.Fork() != nil {
-				return 1
-			}
-			return 0
-		})
 	telemetry.Gauge(p.registry, "batches_in_work", "Batches that this node is dealing in.",
 		func() float64 { _, _, dealing, _ := w.Stats(); return float64(dealing) })
 	telemetry.Gauge(p.registry, "nonces_held", "Signing sessions for which this node holds nonces.",

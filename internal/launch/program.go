@@ -57,6 +57,9 @@ func newProgram(o Options, role, name string) *program {
 	}
 }
 
+// manifests is the configured one.
+func (p *program) manifests() []*wire.Manifest { return []*wire.Manifest{p.manifest} }
+
 // closeTime bounds how long a program that stops waits for the bus and for
 // HTTP requests, sendTime for its traces' collector.
 const (

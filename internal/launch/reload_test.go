@@ -47,7 +47,8 @@ func TestAccessList(t *testing.T) {
 		t.Fatal(err)
 	}
 	var used []*wire.Access
-	thing := accessList(path, m, first, func(a *wire.Access) { used = append(used, a) })
+	manifests := func() []*wire.Manifest { return []*wire.Manifest{m} }
+	thing := accessList(path, manifests, first, func(a *wire.Access) { used = append(used, a) })
 	text := string(file)
 	if what, _ := took(thing, text); what != "" || len(used) != 0 {
 		t.Errorf("an unchanged list: %d used, %s", len(used), what)

@@ -60,7 +60,8 @@ func TestManifestCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := watched(t, conn, mine); got == "starting" || (got == "") != (step.want == "") || !strings.Contains(got, step.want) {
+		got := watched(t, conn, mine)
+		if got == "starting" || (got == "") != (step.want == "") || !strings.Contains(got, step.want) {
 			t.Errorf("stored %v: %q, want %q", step.store != nil, got, step.want)
 		}
 	}

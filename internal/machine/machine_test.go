@@ -155,3 +155,32 @@ func TestReports(t *testing.T) {
 		t.Errorf("%d reports for metrics", len(seen))
 	}
 }
+
+// Machines that are given one lock take their steps one after the other.
+func TestOneLock(t *testing.T) {
+	t.Parallel()
+	var lock sync.Mutex
+	busy := 0 // guarded by the one lock: the race detector looks
+	var benches []*bench
+	for range 2 {
+		benches = append(benches, newBench(t, func(_ *bench, c *Config[*script]) {
+			c.Lock = &lock
+			c.Machine.step = func(protocol.Event) []protocol.Effect {
+				if busy++; busy != 1 {
+					t.Error("two steps at once")
+				}
+				busy--
+				return nil
+			}
+		}))
+	}
+	var running sync.WaitGroup
+	for _, b := range benches {
+		running.Go(func() {
+			for range 1000 {
+				b.Step(timer("x"))
+			}
+		})
+	}
+	running.Wait()
+}

@@ -39,13 +39,14 @@ type changing struct {
 	seq      uint64
 }
 
-// successor draws the keys of a manifest that follows another.
+// successor draws the keys of a manifest that follows another. Its nodes read the same log.
 func successor(t testing.TB, before *fleet, threshold, n int) *fleet {
 	f := newFleet(t, threshold, n, func(m *wire.Manifest) {
 		previous, genesis := before.m.Hash(), before.m.FleetID()
 		m.Version, m.Epoch, m.Previous, m.Genesis = wire.SuccessorVersion, before.m.Epoch+1, previous[:], genesis[:]
 	})
-	f.clients, f.gateway, f.access = before.clients, before.gateway, before.access
+	f.clients, f.gateway, f.access, f.now = before.clients, before.gateway, before.access, before.now
+	f.dkg, f.keys, f.work = slices.Clone(before.dkg), slices.Clone(before.keys), slices.Clone(before.work)
 	return f
 }
 
@@ -85,9 +86,7 @@ func newChanging(t *testing.T, threshold, n int) *changing {
 		}
 	}
 	c.lineage = must(wire.NewLineage(f.m).WithSuccession(f.succession(c.next().m, false, 0, 1, 2)))
-	for _, m := range append(slices.Clone(f.dkg), f.keys...) {
-		c.log = append(c.log, m)
-	}
+	c.log = append(slices.Clone(f.dkg), f.keys...)
 	c.behave()
 	c.life()
 	return c
@@ -224,6 +223,13 @@ func (c *changing) start() {
 	c.run()
 }
 
+// prepare is start, up to where the first tasks wait to be published.
+func (c *changing) prepare() (first *wire.Reshare) {
+	hash := c.next().m.Hash()
+	c.desk.do(PaceChanged{&wire.Pace{Version: wire.PaceVersion, Manifest: hash[:], Run: true}})
+	return must(wire.DecodeReshare(c.desk.tasks[0].Body))
+}
+
 func (c *changing) pause() {
 	hash := c.next().m.Hash()
 	c.desk.do(PaceChanged{&wire.Pace{Version: wire.PaceVersion, Manifest: hash[:]}})
@@ -341,26 +347,29 @@ func (c *changing) sign(v int, task *wire.Task) {
 		slot := wire.Slot{Kind: kind, ID: id, Node: node}.String()
 		c.post(slot, g.sessions[node].Seal(g.m, slot, wire.Encode(body)))
 	}
+	var ready []int
+	for _, node := range ranking(session, task.Exclude, g.m.N) {
+		code := wire.Code("")
+		if c.refuse != nil {
+			code = c.refuse(v, node)
+		}
+		if code == "" {
+			ready = append(ready, node)
+			continue
+		}
+		say(wire.SlotRefuse, node, &wire.Complaint{Session: session, Code: code, Reason: "so"})
+	}
+	if len(ready) < g.m.T {
+		return
+	}
 	var set []frost.NonceCommitment
 	var all []cosigner
-	for _, node := range ranking(session, task.Exclude, g.m.N) {
-		if len(all) == g.m.T {
-			break
-		}
-		if code := wire.Code(""); c.refuse != nil {
-			if code = c.refuse(v, node); code != "" {
-				say(wire.SlotRefuse, node, &wire.Complaint{Session: session, Code: code, Reason: "so"})
-				continue
-			}
-		}
+	for _, node := range ready[:g.m.T] {
 		var items []frost.Item
 		for _, w := range task.Items {
 			key := must(wire.ParseKeyID(job.Items[w].Key))
 			items = append(items, frost.Item{Key: c.key(v, node, key), Message: job.Items[w].Message})
 			items[len(items)-1].Tweak = job.Items[w].Tweak(items[0].Key.Suite)
-		}
-		if items[0].Key == nil {
-			continue
 		}
 		nonces, points := both(frost.Commit(rand.Reader, session, items))
 		all = append(all, cosigner{node, nonces, points})
@@ -368,9 +377,6 @@ func (c *changing) sign(v int, task *wire.Task) {
 		say(wire.SlotCommit, node, &wire.CommitBody{
 			Session: session, Points: points, Attestation: g.attestOne(node, wire.CommitLeaf(g.m, session, node, points)),
 		})
-	}
-	if len(all) < g.m.T {
-		return
 	}
 	for _, s := range all {
 		say(wire.SlotShare, s.node, &wire.ShareBody{Session: session, Set: wire.SetHash(set), Shares: must(s.nonces.Sign(set))})
@@ -407,15 +413,6 @@ func (c *changing) heard(v int, approval func(node int) *wire.SuccessorApproval,
 			}
 			c.store(subject, g.sessions[i].Seal(g.m, subject, wire.Encode(&h)))
 		}
-	}
-}
-
-// gateway is another gateway's heartbeat.
-func (c *changing) gateway(name string) {
-	f, subject := c.old(), wire.GatewayPresence(name)
-	for range 2 {
-		h := wire.Heartbeat{Version: wire.HeartbeatVersion, After: c.beats[subject], Manifest: f.m.Hash()}
-		c.store(subject, wire.SealGateway(f.gateway, name, f.m, subject, wire.Encode(&h)))
 	}
 }
 

@@ -236,3 +236,18 @@ func TestLaterEntryOfOtherKeys(t *testing.T) {
 	equal(t, "refused", c.desk.directory.register.Refused(id), true)
 	equal(t, "there", c.desk.directory.finished[id] == nil, true)
 }
+
+// A batch that is refused while it moves is let go of.
+func TestRefusedWhileItMoves(t *testing.T) {
+	c := newChanging(t, 2, 3)
+	c.losing = true
+	c.start()
+	equal(t, "in flight", c.desk.Resharing().InFlight, 4)
+	c.desk.directory.refuseBatch(c.ids[0])
+	c.tick(1)
+	equal(t, "in flight", c.desk.Resharing().InFlight, 3)
+	c.losing = false
+	c.tick(1)
+	equal(t, "in flight", c.desk.Resharing().InFlight, 0)
+	equal(t, "there", c.desk.directory.finished[c.ids[0]] == nil, true)
+}

@@ -70,7 +70,10 @@ func (m *mover) onTick() {
 	m.propose()
 	now := m.views.now
 	for _, id := range slices.Sorted(maps.Keys(m.moves)) {
-		if one := m.moves[id]; !one.summing {
+		switch one := m.moves[id]; {
+		case m.directory.finished[id] != one.from: // it was refused
+			m.close(one)
+		case !one.summing:
 			m.onLate(one, now)
 		}
 	}
@@ -104,7 +107,7 @@ func (m *mover) onLate(one *moving, now time.Time) {
 }
 
 // schedule begins attempts while there is capacity. While jobs wait for signatures one batch
-// moves at a time, with a pause after it: until the next tick.
+// moves at a time, with a pause after it: as long as it took, and until the next tick.
 func (m *mover) schedule(tick bool) {
 	if m.pace == nil || m.blocked() != "" {
 		return
@@ -112,7 +115,7 @@ func (m *mover) schedule(tick bool) {
 	limit := m.most
 	if m.traffic.signs() {
 		limit = 1
-		if !tick {
+		if !tick || m.views.now.Before(m.pause) {
 			return
 		}
 	}
@@ -182,6 +185,8 @@ func (m *mover) open(one *moving) {
 
 // close lets go of an attempt.
 func (m *mover) close(one *moving) {
+	now := m.views.now
+	m.pause = now.Add(min(now.Sub(one.begun), longestPause))
 	m.board.Forget(one.attempt.ID)
 	delete(m.moves, one.from.ID)
 }
@@ -201,6 +206,9 @@ func (m *mover) onTaskSeen(e TaskMessage, body []byte) {
 	p := m.historyOf(id)
 	if p.seen == nil || r.To > p.seen.To {
 		p.seen, p.at = r, e.Now
+		if e.Time.Before(e.Now) {
+			p.at = e.Time
+		}
 		p.highest = max(p.highest, r.To)
 	}
 	one := m.moves[id]

@@ -46,8 +46,9 @@ func TestBatchesMove(t *testing.T) {
 // no more for a while. In signatures it takes part as before.
 func TestWithheldDeals(t *testing.T) {
 	c := newChanging(t, 2, 3)
-	c.mute[0] = true
-	c.start()
+	mute := int(c.prepare().Dealers[0])
+	c.mute[mute] = true
+	c.run()
 	c.tick(8)
 	equal(t, "generations moved", strings.Contains(c.generations(), "0"), false)
 	given := c.desk.reported(ReportReshareAbandoned)
@@ -55,16 +56,16 @@ func TestWithheldDeals(t *testing.T) {
 		t.Fatalf("given up: %v", given)
 	}
 	for _, r := range given {
-		if !strings.Contains(r.Reason, "node 0 did not deal in time") || r.Culprit != -1 {
+		if !strings.Contains(r.Reason, fmt.Sprintf("node %d did not deal in time", mute)) || r.Culprit != -1 {
 			t.Errorf("report %v", r)
 		}
 	}
 	v := c.desk.view()
-	equal(t, "sits out of dealing", v.dealing.nodes[0].strikes, 1)
-	equal(t, "sits out of signing", v.nodes.nodes[0].strikes, 0)
+	equal(t, "sits out of dealing", v.dealing.nodes[mute].strikes, 1)
+	equal(t, "sits out of signing", v.nodes.nodes[mute].strikes, 0)
 	for _, id := range c.ids {
-		if r := c.lastTask(id); slices.Contains(r.Dealers, 0) {
-			t.Errorf("batch %s: node 0 was asked again: %v", id, r.Dealers)
+		if r := c.lastTask(id); slices.Contains(r.Dealers, byte(mute)) {
+			t.Errorf("batch %s: node %d was asked again: %v", id, mute, r.Dealers)
 		}
 	}
 }
@@ -86,16 +87,21 @@ func (c *changing) lastTask(id string) (last *wire.Reshare) {
 // A dealer whose deal is bad is named by new nodes, and the next attempt is without it.
 func TestLyingDealer(t *testing.T) {
 	c := newChanging(t, 2, 3)
+	liar := int(c.prepare().Dealers[1])
 	c.spoil = func(node int, d *frost.ReshareDeal) {
-		if node == 1 {
+		if node == liar {
 			d.Shares[0][3] ^= 1
 		}
 	}
-	c.start()
+	c.run()
 	c.tick(5)
 	equal(t, "generations moved", strings.Contains(c.generations(), "0"), false)
-	for _, r := range c.desk.reported(ReportReshareAbandoned) {
-		if !strings.Contains(r.Reason, "it names dealer 1") || r.Culprit != -1 {
+	given := c.desk.reported(ReportReshareAbandoned)
+	if len(given) == 0 {
+		t.Error("nobody complained")
+	}
+	for _, r := range given {
+		if !strings.Contains(r.Reason, fmt.Sprintf("it names dealer %d", liar)) || r.Culprit != -1 {
 			t.Errorf("report %v", r)
 		}
 	}
@@ -279,6 +285,12 @@ func TestMoverStandsBack(t *testing.T) {
 		c.tick(1)
 		equal(t, "moved in a second", strings.Count(c.generations(), "1"), i+1)
 	}
+	c.losing = true // a batch that takes three seconds is followed by as long a pause
+	c.tick(3)
+	c.losing = false
+	c.run()
+	equal(t, "moved", strings.Count(c.generations(), "1"), 4)
+	equal(t, "pause", c.desk.mover.pause.Sub(c.old().now), 2*time.Second)
 }
 
 // Two gateways share the batches; what one does not get on with the other one takes over.

@@ -68,14 +68,6 @@ type BatchRecord struct {
 // Ref names the record's generation of its batch.
 func (r *BatchRecord) Ref() wire.BatchRef { return wire.BatchRef{ID: r.ID, Generation: r.Generation} }
 
-// refLine names a batch, and its generation if that is a later one.
-func refLine(ref wire.BatchRef) string {
-	if ref.Generation == 0 {
-		return ref.ID
-	}
-	return fmt.Sprintf("%s, generation %d", ref.ID, ref.Generation)
-}
-
 func newRecord(
 	m *wire.Manifest, header *wire.BatchHeader, deals [][]byte, transcript [32]byte, batch *frost.Batch,
 ) *BatchRecord {

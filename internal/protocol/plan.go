@@ -22,11 +22,14 @@ type plan struct {
 	active    map[string]time.Time // when other gateways were seen to move a batch last
 	queue     []string             // batches of this gateway, ascending
 	looked    time.Time            // when the queue was made
+	pause     time.Time            // until then nothing begins while jobs wait for signatures
 }
 
 const (
 	// takeOver is after how long without an attempt another gateway's batches are moved too.
 	takeOver = registerWait
+	// longestPause is after a batch, for as long as it took, while jobs wait for signatures.
+	longestPause = 5 * time.Second
 	// lookForMoves is how often a queue that has run empty is made anew.
 	lookForMoves = 3 * time.Second
 )

@@ -3,25 +3,11 @@ package protocol
 import (
 	"fmt"
 	"strings"
-
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // How events and effects print: one line each, ids whole, bodies as their size.
 // Nothing of nonces, shares or keys is printed, and every type that could hold
 // some has a method here, so that no verb of fmt looks into it.
-
-func logLine(name string, m wire.LogMessage) string {
-	return fmt.Sprintf("%s %s, %d bytes", name, m.Subject, len(m.Data))
-}
-
-// outcome is "ok", or what went wrong.
-func outcome(err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	return "ok"
-}
 
 func (f *fault) String() string {
 	switch {

@@ -1,12 +1,14 @@
 package protocol
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -74,6 +76,7 @@ func TestMoved(t *testing.T) {
 	equal(t, "shares of the two sessions before", shares, 4)
 
 	c.old.register(t, c, head, deals) // once more
+	c.old.keys = nil                  // what is noted in the keystore is enough
 	for i, a := range c.old.nodes {
 		equal(t, "moved", fmt.Sprint(a.moved), fmt.Sprint([]string{c.id}))
 		a.restart()
@@ -120,6 +123,16 @@ func TestMovedKeyOfARequest(t *testing.T) {
 	}
 	if _, err := r.check(keys, make([]bool, 2), nil); err != nil {
 		t.Error(err)
+	}
+	text := "hello"
+	id := wire.KeyID{Batch: f.sol, Index: 0}
+	r = &signRequest{job: &wire.Job{SolanaMessage: &text, Keys: []wire.SignKey{{Key: id.String()}}}, client: "alice",
+		network: "regtest", which: []uint32{0}, keys: []wire.KeyID{id}}
+	for _, moved := range []bool{false, true} {
+		_, err := r.check(a.load(r.keys), []bool{moved}, nil)
+		if (err != nil && err.Code == wire.CodeMoved) != moved || err != nil && !moved {
+			t.Errorf("a request of a key, moved %v: %v", moved, err)
+		}
 	}
 }
 
@@ -172,9 +185,80 @@ func TestMovedUnderANumberOfAnAttempt(t *testing.T) {
 	second.arrivedAndMoved(t, second.cross(2, 0, 1))
 }
 
+// Entries of manifests before a node's own, and of generations below what it has, move
+// nothing.
+func TestEarlierEntriesMoveNothing(t *testing.T) {
+	c := standard(t)
+	second := newCrossingOf(t, c, c.cross(3, 0, 1), [2]int{2, 2})
+	n := second.old.nodes[0].resharer
+	for _, one := range []struct {
+		of         *fleet
+		generation uint32
+		want       bool
+	}{{second.next, 4, true}, {second.next, 2, false}, {second.next, 3, false}, {c.old, 9, false}, {c.next, 9, false}} {
+		e := &wire.Entry{ID: c.id}
+		e.Manifest, e.Generation = one.of.m.Hash(), one.generation
+		equal(t, fmt.Sprintf("generation %d", one.generation), n.isLater(&board.Entry{Entry: e}), one.want)
+	}
+}
+
+// An attempt that is not certified ends once another one moved the batch.
+func TestReshareMovedByAnotherAttempt(t *testing.T) {
+	c := standard(t)
+	r := c.open(c.attempt(1, 0, 1))
+	c.publish()
+	c.open(c.attempt(2, 1, 2))
+	equal(t, "certified", c.register(r), true)
+	for _, a := range c.next.nodes {
+		c.arrivedAt(t, a, r)
+	}
+}
+
+// A session key of a dealer is revoked: what it sealed counts no more.
+func TestReshareUnderARevokedSessionKey(t *testing.T) {
+	c := standard(t)
+	c.open(c.attempt(1, 0, 1))
+	key := c.old.sessions[1].Public()
+	pub := c.old.gateway.Public().(ed25519.PublicKey)
+	access := must(wire.NewAccess(nil, map[string]ed25519.PublicKey{"gw": pub}, wire.Revoked{SessionKeys: [][]byte{key}}))
+	for _, a := range c.next.nodes {
+		a.do(AccessChanged{access})
+		a.out = nil
+	}
+	c.open(c.attempt(2, 0, 1))
+	c.publish()
+	for _, a := range c.next.nodes {
+		equal(t, "certified", len(a.store), 0)
+	}
+}
+
+// The task names another transcript of a later generation than the register has.
+func TestReshareOfAnotherLaterEntry(t *testing.T) {
+	for _, change := range []func(*wire.Reshare){
+		func(r *wire.Reshare) { r.Base[0]++ },
+		func(r *wire.Reshare) { r.Made[0]++ },
+	} {
+		c := standard(t)
+		second := newCrossingOf(t, c, c.cross(1, 0, 1), [2]int{2, 2})
+		r := second.attempt(2, 0, 1)
+		change(r)
+		second.open(r)
+		for i, a := range second.old.nodes[:2] {
+			a.refuses(t, "has another batch")
+			w := wish{slot: wire.Slot{Kind: wire.SlotReshareDeal, ID: r.ID(), Node: i}}
+			w.body = second.redealt(r, i, a.shares(wire.BatchRef{ID: c.id, Generation: 1}), nil)
+			a.fill(w)
+		}
+		for _, a := range second.next.nodes {
+			equal(t, "code", a.expect(ReportReshareAbandoned).Code, wire.CodeOtherTranscript)
+			equal(t, "stored", len(a.store), 0)
+		}
+	}
+}
+
 // newCrossingOf is the next move of what a crossing moved.
 func newCrossingOf(t testing.TB, before *crossing, r *wire.Reshare, to [2]int) *crossing {
-	c := &crossing{old: before.next, next: successor(t, before.next, to[0], to[1]), t: t, id: before.id}
+	c := &crossing{old: before.next, next: continued(t, before.next, to[0], to[1]), t: t, id: before.id}
 	for _, m := range before.next.keys {
 		if m.Subject == wire.EntryHeadSubject(c.id, r.To) {
 			c.entry = must(wire.VerifyEntry(m.Data, before.next.lineage))
@@ -456,10 +540,12 @@ func TestPublicOf(t *testing.T) {
 	}
 	bad := *e
 	bad.Root[0]++
+	if _, err := PublicOf(c.next.lineage, &bad, raw); err == nil {
+		t.Error("keys that do not follow from the deals")
+	}
 	for name, fails := range map[string]func() (*frost.Public, error){
-		"another root": func() (*frost.Public, error) { return PublicOf(c.next.lineage, &bad, raw) },
-		"junk":         func() (*frost.Public, error) { return PublicOf(c.next.lineage, e, [][]byte{raw[0], []byte("junk")}) },
-		"order":        func() (*frost.Public, error) { return PublicOf(c.next.lineage, e, [][]byte{raw[1], raw[0]}) },
+		"junk":  func() (*frost.Public, error) { return PublicOf(c.next.lineage, e, [][]byte{raw[0], []byte("junk")}) },
+		"order": func() (*frost.Public, error) { return PublicOf(c.next.lineage, e, [][]byte{raw[1], raw[0]}) },
 	} {
 		if p, err := fails(); err == nil && string(p.Commitments) != string(public.Commitments) {
 			t.Errorf("%s: other commitments, and no error", name)

@@ -110,11 +110,9 @@ func (n *resharer) onRounds(msg wire.LogMessage, again bool) []Effect {
 		return append(b.verify(), n.nextIntake()...)
 	case wire.SlotReshareAbort:
 		// Work that led to nothing yet stops. n certificates win over any abort, so a node
-		// that may have certified only waits.
-		if b.phase < reshareCertifying {
-			effects := b.abandon(fmt.Sprintf("node %d gave it up: %s", slot.Node, a.Aborts()[slot.Node].Reason))
-			return append(effects, n.nextIntake()...)
-		}
+		// that may have certified only waits: it has the attempt on its board no more.
+		effects := b.abandon(fmt.Sprintf("node %d gave it up: %s", slot.Node, a.Aborts()[slot.Node].Reason))
+		return append(effects, n.nextIntake()...)
 	}
 	return nil
 }
@@ -229,6 +227,9 @@ func (n *resharer) expireIntakes() (effects []Effect) {
 		}
 	}
 	for _, b := range n.sorted() {
+		if b.since.IsZero() { // it was said again before there was a clock
+			b.since = n.now
+		}
 		in := n.now.Sub(b.since)
 		switch {
 		case b.phase == reshareGathering && in > gatherLife:
@@ -248,5 +249,5 @@ func (b *intake) lacks() string {
 	if entry == nil || !entry.Whole() {
 		return "the register does not have the whole entry of " + refLine(b.source())
 	}
-	return "of the manifest before, no deal came of " + nodeList(a.Absent())
+	return fmt.Sprintf("of the manifest before, no deal came of nodes %d", a.Absent())
 }

@@ -102,7 +102,7 @@ func TestReshareDealWithheld(t *testing.T) {
 	c.tick(gatherLife)
 	equal(t, "in work", len(a.resharer.intakes.work), 1)
 	c.tick(time.Second)
-	if r := a.expect(ReportReshareAbandoned); !strings.HasSuffix(r.Reason, "no deal came of node 1") {
+	if r := a.expect(ReportReshareAbandoned); !strings.HasSuffix(r.Reason, "no deal came of nodes [1]") {
 		t.Errorf("report: %v", r)
 	}
 	equal(t, "in work", len(a.resharer.intakes.work)+a.resharer.intakes.board.Len()+a.dealer.register.Len(), 0)
@@ -121,7 +121,7 @@ func TestReshareSuperseded(t *testing.T) {
 	c.publish()
 	c.arrived(t, r)
 	for _, a := range c.next.nodes {
-		if r := a.expect(ReportReshareAbandoned); !strings.Contains(r.Reason, "another attempt") {
+		if r := a.expect(ReportReshareAbandoned); !strings.Contains(r.Reason, "was opened") {
 			t.Errorf("report: %v", r)
 		}
 		equal(t, "certified", len(a.said.transcripts), 1)
@@ -372,6 +372,13 @@ func TestReshareCertificateIsSaidAgain(t *testing.T) {
 	c.publish()
 	equal(t, "certified without it", c.register(r), false)
 	equal(t, "deals kept while others have not certified", a.resharer.intakes.board.Len(), 0)
+	a.reports = nil
+	a.restart() // and reads the task again
+	if _, n := a.reported(ReportReshareCertified); n != 0 || a.resharer.intakes.board.Len() != 0 {
+		t.Error("it is checked and certified once more")
+	}
+	a.out, a.said.transcripts = nil, map[string][32]byte{}
+	c.tick(0)
 	c.tick(boardLife)
 	equal(t, "in work", len(a.resharer.intakes.work), 1)
 	c.tick(time.Second)

@@ -166,6 +166,9 @@ func TestReshareTaskOfNobody(t *testing.T) {
 				if len(a.out)+len(a.asked)+len(a.resharer.intakes.work) != 0 {
 					t.Errorf("node %d of the two begins", i)
 				}
+				if r := a.expect(ReportBadTask); name == "too large" && r.Reason != errTaskSubject.Error() {
+					t.Errorf("it was read: %v", r)
+				}
 			}
 		})
 	}

@@ -224,7 +224,7 @@ func readRecord(in io.Reader) (kind byte, data []byte, err error) {
 	}
 	limits := map[byte]uint32{
 		kindManifest: wire.MaxJobSize, kindSuccession: wire.MaxSuccession,
-		kindHead: wire.MaxEntryHead, kindDeal: wire.MaxMessageSize, kindEnd: 8,
+		kindHead: wire.MaxEntryHead, kindDeal: wire.MaxReshareDeal, kindEnd: 8,
 	}
 	limit, known := limits[start[0]]
 	size := binary.BigEndian.Uint32(start[1:])

@@ -10,9 +10,11 @@ import (
 
 // Size limits of everything that comes from outside, in bytes.
 const (
-	MaxJobSize     = 1 << 20  // a job's JSON payload
-	MaxSmallJob    = 56 << 10 // one that JOBS takes; its headers may have 8 KiB
-	MaxMessageSize = 1 << 20  // a sealed round message
+	MaxJobSize     = 1 << 20        // a job's JSON payload
+	MaxSmallJob    = 56 << 10       // one that JOBS takes; its headers may have 8 KiB
+	MaxMessageSize = 1 << 20        // a sealed round message
+	MaxReshareDeal = 2<<20 - 16<<10 // what an old node deals of a batch; sealed it fits ROUNDS, KEYS and a question's answer
+	maxSealedDeal  = 2 << 20
 	maxDelegation  = 2048
 	MaxAttestation = 1024
 	maxReason      = 400

@@ -135,7 +135,7 @@ func OpenAsk(m *Manifest, a *Access, subject string, data []byte) (gateway strin
 // DecodeHeld reads an answer.
 func DecodeHeld(body []byte) (*Held, error) {
 	var h Held
-	if err := Decode(body, MaxMessageSize, &h); err != nil {
+	if err := Decode(body, maxSealedDeal, &h); err != nil {
 		return nil, err
 	}
 	if h.Version != HoldingsVersion {
@@ -198,7 +198,7 @@ func OpenHeld(m *Manifest, a *Access, i int, replyTo string, msg LogMessage) (*H
 		return nil, errRevoked
 	}
 	o := NewOpener(m, a)
-	body, err := o.open(i, HeldSubject(replyTo, i), msg.Time, msg.Data, a)
+	body, err := o.open(i, HeldSubject(replyTo, i), msg.Time, msg.Data, a, maxSealedDeal)
 	if err != nil {
 		return nil, err
 	}

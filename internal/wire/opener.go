@@ -67,7 +67,7 @@ func (o *Opener) FromNode(i int, subject string, at time.Time, data []byte) ([]b
 	if err := o.live(i, at); err != nil {
 		return nil, err
 	}
-	return o.open(i, subject, at, data, o.access)
+	return o.open(i, subject, at, data, o.access, MaxMessageSize)
 }
 
 // FromRound opens a message of a key generation that must come from node i. It is judged
@@ -77,11 +77,13 @@ func (o *Opener) FromRound(i int, subject string, at time.Time, data []byte) ([]
 	if o.access.RevokesNode(o.manifest, i) {
 		return nil, errRevoked
 	}
-	return o.open(i, subject, at, data, o.access)
+	return o.open(i, subject, at, data, o.access, maxSealedDeal)
 }
 
-func (o *Opener) open(i int, subject string, at time.Time, data []byte, access *Access) ([]byte, error) {
-	e, d, err := o.claims(i, at, data)
+func (o *Opener) open(
+	i int, subject string, at time.Time, data []byte, access *Access, limit int,
+) ([]byte, error) {
+	e, d, err := o.claims(i, at, data, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +102,7 @@ func (o *Opener) ClaimedBody(i int, at time.Time, data []byte) ([]byte, error) {
 	if err := o.live(i, at); err != nil {
 		return nil, err
 	}
-	e, d, err := o.claims(i, at, data)
+	e, d, err := o.claims(i, at, data, MaxMessageSize)
 	if err == nil && o.access.RevokesKey(d.Key) {
 		err = errRevoked
 	}
@@ -123,9 +125,9 @@ func (o *Opener) live(i int, at time.Time) error {
 
 // claims is all of open but the message's own signature: whose it says it is,
 // and that this node's session key spoke for it at that time.
-func (o *Opener) claims(i int, at time.Time, data []byte) (*Envelope, *openDelegation, error) {
+func (o *Opener) claims(i int, at time.Time, data []byte, limit int) (*Envelope, *openDelegation, error) {
 	var e Envelope
-	if err := Decode(data, MaxMessageSize, &e); err != nil {
+	if err := Decode(data, limit, &e); err != nil {
 		return nil, nil, err
 	}
 	d, err := o.delegation(e.Delegation)

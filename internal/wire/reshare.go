@@ -61,7 +61,17 @@ func (r *Reshare) Check(source, next *Manifest) error {
 	case len(r.Dealers) != source.T || !ascending(r.Dealers, source.N):
 		return fmt.Errorf("resharing task with dealers %v; want %d of %d nodes, ascending", r.Dealers, source.T, source.N)
 	}
+	if size := dealSize(suite, int(r.Header.K), next.N, next.T); size > MaxReshareDeal {
+		return fmt.Errorf("a deal of %d keys to %d of %d nodes has %d bytes, and a message takes %d", r.Header.K, next.T, next.N,
+			size, MaxReshareDeal)
+	}
 	return nil
+}
+
+// dealSize bounds the size of a resharing deal's body, in bytes.
+func dealSize(suite frost.Suite, k, n, t int) int {
+	const envelope, box = 1 << 10, 32 // fields and lengths; what a box has beside its shares
+	return k*((t-1)*suite.PointSize()+n*frost.ScalarSize) + n*box + envelope
 }
 
 // Params are the attempt's parameters for internal/frost.
@@ -103,7 +113,7 @@ func EncodeReshareDeal(r *Reshare, d *frost.ReshareDeal) []byte {
 // DecodeReshareDeal reads a dealer's message. What is in it is not checked.
 func DecodeReshareDeal(body []byte) (*Reshare, *frost.ReshareDeal, error) {
 	var b reshareDealBody
-	if err := Decode(body, MaxMessageSize, &b); err != nil {
+	if err := Decode(body, MaxReshareDeal, &b); err != nil {
 		return nil, nil, err
 	}
 	return &b.Reshare, &frost.ReshareDeal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Shares: b.Shares}, nil

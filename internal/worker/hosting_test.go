@@ -282,3 +282,29 @@ func TestSurveyRefuses(t *testing.T) {
 		t.Fatalf("a key that has not moved: %v, %v", err, found.Refused())
 	}
 }
+
+// TestNewInItsFleet: a node that begins under a later manifest counts as one that lost its
+// ledger, whatever was let through before it came.
+func TestNewInItsFleet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first, _ := w.startPoliced(twoADay(t))
+	if w.Lines.Count("signed before") != 0 {
+		t.Error("the founding manifest's node was new, too")
+	}
+	cfg := w.config()
+	cfg.Manifest, cfg.Policy, cfg.Storage = w.next(), twoADay(t), t.TempDir()
+	node, err := New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Lines.Count("signed before") != 1 || node.ledger == first.ledger {
+		t.Error("it begins with an empty ledger")
+	}
+	if err := node.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(StorageOf(cfg.Storage, cfg.Manifest), keystore.FileName)); err != nil {
+		t.Errorf("its keystore is elsewhere: %v", err)
+	}
+}

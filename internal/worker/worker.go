@@ -12,7 +12,7 @@
 // Worker, which is a process, runs a member (member.go) for each manifest that has a node
 // with its device's keys: that of its configuration, and those that follow (hosting.go).
 // Members share the key provider, the bus, the access list, the audit log, and the policy
-// with its ledger. For that one's sake their machines take one lock (ADR 28).
+// with its ledger. For that one's sake their machines take one lock (ADR 30).
 package worker
 
 import (

@@ -39,8 +39,8 @@ func TestTwoWorkersWithOneIndex(t *testing.T) {
 		t.Errorf("the first one is not ready: %v", checks)
 	}
 	settle(t, "gateway", p.GatewayMetrics, samples{
-		`node_twins_total{index="0"}`: 1, `node_twins_total{index="1"}`: 0,
-		`node_present{index="0"}`: 1, `gateways_present`: 1,
+		`node_twins_total{epoch="1",index="0"}`: 1, `node_twins_total{epoch="1",index="1"}`: 0,
+		`node_present{epoch="1",index="0"}`: 1, `gateways_present`: 1,
 	})
 	p.Kill(fleettest.NodeName(0))
 	p.StartNode(0)

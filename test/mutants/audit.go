@@ -23,7 +23,7 @@ var auditMutants = []Mutant{
 	edit("heartbeats tell of what may get lost", "internal/audit/write.go", "\tw.pending, w.head = text, head\n",
 		"\tw.pending, w.head = text, head\n\tw.synced.Store(&head)\n").
 		killed("a crash is no cut log", inAudit, "TestSyncFails"),
-	edit("a node signs what nobody can read of later", "internal/worker/audit.go", " && !w.audit.Room()", " && false").
+	edit("a node signs what nobody can read of later", "internal/worker/audit.go", " && !m.host.audit.Room()", " && false").
 		killed("what is signed can be read later", inWorker, "TestUnaudited"),
 	edit("a gateway takes a log that went back", "internal/gateway/audit.go", "is.Seq < was.Seq || ", "").
 		killed("a cut end shows", "internal/gateway", "TestHeads"),

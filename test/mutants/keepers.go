@@ -50,7 +50,7 @@ var keeperMutants = []Mutant{
 	never("incomplete batches sign", storeFile, "!k.Complete").
 		killed("no key signs without n certificates", inWorker, "TestIncompleteKeyIsNotLoaded"),
 	edit("a certificate goes out before the share is stored", storeFile,
-		"w.written(w.store.Certify(w.record(e.Record)))", "error(nil)").
+		"m.written(m.store.Certify(m.record(e.Record)))", "error(nil)").
 		killed("a certified share is on the disk", inWorker, "TestRestartBetweenStoreAndCertificate"),
 	edit("a refused device's session key stays", sessionFile, "s.current = nil\n\ts.revoke()", "s.revoke()").
 		killed("a node whose device was taken away says nothing more", inWorker, "TestDroppedSession"),

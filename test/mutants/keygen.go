@@ -136,7 +136,7 @@ var keygenMutants = []Mutant{
 	edit("only a job's own gateway registers", registrarFile,
 		"r.wait(b.ID)\n\t}\n\treturn b, slot, true", "}\n\treturn b, slot, true").
 		killed("a batch is not lost with its gateway", inProtocol, "TestAnotherGatewayRegisters"),
-	never("two valid entries are one", registerFile, "known || old != nil {").
+	never("two valid entries are one", registerFile, "known || old != nil || !r.continues(e)").
 		killed("a batch with two entries is refused", inBoard, "TestRegisterConflict"),
 	edit("an entry is the same over other deals", entryFile,
 		" && e.Transcript == o.Transcript && e.Root == o.Root", "").
@@ -158,7 +158,7 @@ var keygenMutants = []Mutant{
 	edit("what was written to KEYS shows itself", "internal/protocol/reconcile_fetch.go",
 		"r.out.do(Refetch{ID: f.entry.ID, Register: true})", "_ = 0").
 		killed("an entry that stood in KEYS all along is read", inProtocol, "TestRestoredIsReadAgain"),
-	edit("a worker's cursor passes what it could not read", "internal/worker/start.go", "next = w.beforeGaps(next)", "").
+	edit("a worker's cursor passes what it could not read", "internal/worker/start.go", "next = m.beforeGaps(next)", "").
 		killed("a gap in KEYS is read again", "internal/worker", "TestCursorStaysBeforeGaps"),
 	never("the gateway does not compare the root", directoryFile, "err == nil && wire.KeyRoot").
 		killed("announced keys are the certified ones", inProtocol, "TestCertifiedRootIsHeldAgainstTheDeals"),

@@ -25,14 +25,14 @@ var presenceMutants = []Mutant{
 		killed("a heartbeat is of one manifest", "internal/wire", "TestHeartbeatIsItsSenders"),
 	never("a later version is read as strictly", heartbeatFile, "h.Version <= HeartbeatVersion {").
 		killed("this version has one form", "internal/wire", "TestHeartbeatGrows"),
-	edit("nodes that are not heard are asked like others", "internal/protocol/exclude.go", " || t.presence.out(i)", "").
+	edit("nodes that are not heard are asked like others", "internal/protocol/trouble.go", " || v.presence.out(i)", "").
 		killed("a killed node is not waited for", inProtocol, "TestKilledNodeIsNotWaitedFor"),
-	edit("a node that is not heard is never asked", presenceFile, "return n.absent && p.now.Before(n.probe)",
+	edit("a node that is not heard is never asked", presenceFile, "return n.absent && p.fleet.now.Before(n.probe)",
 		"return n.absent").
 		killed("a node that is not heard is tried again", inProtocol, "TestAbsentNodesAreTheLastChoice"),
 	edit("answers do not count as heartbeats", presenceFile, "\tn.answered = now\n", "").
 		killed("a node that answers is there", inProtocol, "TestAnswersCountAsHeartbeats"),
-	edit("where PRESENCE is away all are absent", presenceFile, "p.now.Sub(p.heard) > blindAfter || ", "").
+	edit("where PRESENCE is away all are absent", presenceFile, "p.fleet.now.Sub(p.fleet.heard) > blindAfter || ", "").
 		killed("a gateway that hears nobody judges nobody", inProtocol, "TestBlindGateway"),
 	never("a twin is reported as often as somebody says so", presenceFile, "h == nil || h.After <= n.twin").
 		killed("copies of a word are one", inProtocol, "TestTwinIsReported"),
@@ -56,14 +56,14 @@ var presenceMutants = []Mutant{
 		killed("one process runs as a node", inPresence, "TestSnapshot"),
 	never("an earlier stream's twins hide this one's", presenceFile, "seq < p.seq").
 		killed("a second process is reported", inProtocol, "TestTwinsInANewStream"),
-	edit("a node speaks before it has the lease", "internal/worker/worker.go",
-		"w.sessions.unleased = true", "w.sessions.unleased = false").
+	edit("a node speaks before it has the lease", "internal/worker/member.go",
+		"m.sessions.unleased = true", "m.sessions.unleased = false").
 		killed("a process says nothing before it has the lease", inWorker, "TestRestartTakesTheLease"),
-	edit("who lost the lease still seals", leaseFile, "\tw.sessions.end()\n", "").
+	edit("who lost the lease still seals", leaseFile, "\tm.sessions.end()\n", "").
 		killed("who lost the lease says nothing more", inWorker, "TestLostLeaseSealsNothing"),
-	edit("who lost the lease drains first", leaseFile, "w.run.Abandon(twin)", "w.run.Fail(twin)").
+	edit("who lost the lease drains first", leaseFile, "m.run.Abandon(twin)", "m.run.Fail(twin)").
 		killed("who lost the lease ends at once", inWorker, "TestLostLeaseEndsAtOnce"),
-	edit("an orderly end says nothing", leaseFile, "\tw.beat.Stop(ctx)\n", "\t_ = ctx\n").
+	edit("an orderly end says nothing", leaseFile, "\tm.beat.Stop(ctx)\n", "\t_ = ctx\n").
 		killed("after an orderly end nobody waits", inWorker, "TestRestartTakesTheLease"),
 
 	never("late tasks begin", "internal/protocol/node.go", "past(e.request.deadline, n.now)").

@@ -65,7 +65,7 @@ var wireMutants = []Mutant{
 		killed("only a gateway's key makes tasks", inWire, "TestEnvelopeOfGateway"),
 	edit("a seal is not over its subject", envelopeFile, "[]byte(subject), body)", "body)").
 		killed("a message is good in one slot only", inWire, "TestEnvelopeOfNode"),
-	edit("a seal is not over its fleet", envelopeFile, "mh[:], []byte(subject)", "mh[:0], []byte(subject)").
+	edit("a seal is not over its fleet", envelopeFile, "of[:], []byte(subject)", "of[:0], []byte(subject)").
 		killed("a message is good in one fleet only", inWire, "TestEnvelopeOfNode"),
 	never("a node may fill another's slot", openerFile, "int(d.Node) != i").
 		killed("a slot is its node's", inWire, "TestEnvelopeOfNode"),
@@ -137,9 +137,9 @@ var wireMutants = []Mutant{
 		killed("an entry's keys are the certified ones", inWire, "TestEntryRefused"),
 	edit("an entry's certificates may be another batch's", entryFile, "cert.Context != e.Context || ", "").
 		killed("an entry is of its header's batch", inWire, "TestEntryRefused"),
-	edit("an entry may be another fleet's", entryFile, "e.Origin != hash || e.Manifest", "e.Origin != hash && e.Manifest").
+	edit("an entry may be another fleet's", entryFile, "m == nil || e.Generation == 0 && e.Origin != e.Manifest", "m == nil").
 		killed("an entry is of this manifest", inWire, "TestEntryRefused"),
-	edit("an entry's chain codes are free", entryFile, "k.ChainCode != ChainCode(e.Transcript, i)", "false").
+	edit("an entry's chain codes are free", entryFile, "k.ChainCode != ChainCode(e.MadeBy, i)", "false").
 		killed("chain codes follow from the deals", inWire, "TestEntryRefused"),
 	edit("an entry may lack a certificate", entryFile, "len(e.Certificates) != m.N || ", "").
 		killed("all n nodes certify an entry", inWire, "TestEntryRefused"),
@@ -147,14 +147,14 @@ var wireMutants = []Mutant{
 		killed("an entry's keys are its owner's", inWire, "TestEntryRefused"),
 	edit("an entry's indices are free", entryFile, "int(k.Index) != i", "false").
 		killed("a key id names one key", inWire, "TestEntryRefused"),
-	never("an entry may be of a generation that nobody reads", entryFile, "e.Generation != 0").
+	never("an entry may be of a generation that nobody reads", entryFile, "(e.Generation == 0) != (e.Version == EntryVersion)").
 		killed("a later generation is named and not misread", inWire, "TestEntryRefused"),
 	never("a deal may stand for two dealers", entryFile, "seen[digest] {").
 		killed("an entry has n deals", inWire, "TestEntryRefused"),
-	edit("a certificate may be of another generation", dkgFile, " || c.Generation != 0", "").
+	edit("a certificate may be of another generation", dkgFile, " && c.Generation != generation", " && false").
 		killed("a certificate is of one generation", inWire, "TestCertificateBindsItsFields"),
 	edit("a certificate's generation is free", dkgFile, "Be32(c.Generation), ", "").
-		and(dkgFile, " || c.Generation != 0", "").
+		and(dkgFile, " && c.Generation != generation", " && false").
 		killed("the HSM signs the generation", inWire, "TestCertificateBindsItsFields"),
 
 	// What names batches and sessions.
@@ -182,7 +182,7 @@ var wireMutants = []Mutant{
 		killed("only a gateway answers", inProtocol, "TestVerifyResult"),
 	never("a result's job is not compared", certifiedFile, "!bytes.Equal(r.Digest, digest[:])").
 		killed("a result answers one job", inProtocol, "TestVerifyKeys"),
-	never("a result's manifest is not compared", certifiedFile, "!bytes.Equal(r.Manifest, mh[:])").
+	never("a result's manifest is not compared", certifiedFile, "!bytes.Equal(r.Manifest, fleet[:])").
 		killed("a result is of one fleet", inProtocol, "TestVerifyKeys"),
 	edit("a batch's context is not compared", certifiedFile, "cert.Context != ctx || ", "").
 		killed("an older batch does not answer a new job", inProtocol, "TestOlderBatchAnswersNoNewJob"),
