@@ -20,14 +20,13 @@ const (
 	replaced = 1 // the node that new hardware takes the place of
 	joiner   = "joiner"
 
-	reshareJobs = 10 // key generations before keys move, each a batch
-	reshareKeys = 100
+	reshareJobs = 8 // key generations before keys move, each a batch
+	reshareKeys = 50
 	downTime    = time.Second // of a program that was killed
 )
 
 // reshare moves a fleet's keys to a next manifest, in which one node is replaced, while a load
-// is on and programs are killed one after the other, round and round. In the end the old
-// shares are wiped, and all programs are of the next manifest.
+// is on and programs are killed one after the other. In the end the old shares are wiped, and all programs are of the next manifest.
 func (s *Stand) reshare(l *load) {
 	s.t.Helper()
 	for i := range reshareJobs {
@@ -43,19 +42,20 @@ func (s *Stand) reshare(l *load) {
 	s.must(command.start())
 	victims := []*process{s.proc(gatewayName(0)), joins.process, s.proc(nodeName(replaced)), s.proc(serverName(0)),
 		s.proc(nodeName(0)), s.proc(gatewayName(1)), s.proc(nodeName(device)), s.proc(serverName(1))}
-	killed := 0
-	for deadline := time.Now().Add(patience); killed < len(victims) || !s.moved(command); killed++ {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("the keys have not moved: %s", command.tail(5))
-		}
-		p := victims[killed%len(victims)]
+	for _, p := range victims {
 		p.kill()
 		s.Event("%s was killed", p.name)
 		time.Sleep(downTime)
 		s.must(p.start())
 		l.probe()
 	}
-	s.Event("all keys have moved, and programs were killed %d times meanwhile", killed)
+	s.await("all keys move", func() error {
+		if !s.moved(command) {
+			return fmt.Errorf("frostctl says %s", lastLine(command.tail(1)))
+		}
+		return nil
+	})
+	s.Event("all keys have moved")
 	s.retire(joins)
 	s.allMoved(l)
 }
