@@ -26,7 +26,8 @@ const (
 )
 
 // reshare moves a fleet's keys to a next manifest, in which one node is replaced, while a load
-// is on and programs are killed one after the other. In the end the old shares are wiped, and all programs are of the next manifest.
+// is on and programs are killed one after the other. In the end the old shares are wiped, and
+// all programs are of the next manifest.
 func (s *Stand) reshare(l *load) {
 	s.t.Helper()
 	for i := range reshareJobs {
