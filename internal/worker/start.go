@@ -37,7 +37,11 @@ func (m *member) start(ctx context.Context) error {
 	if err := m.followControl(ctx); err != nil {
 		return err
 	}
-	if err := m.run.FollowRounds(ctx); err != nil {
+	rounds := m.run.FollowFirstRounds
+	if m.hosted() { // the bus was configured for another manifest: this one's own rounds may be among the rest
+		rounds = m.run.FollowRounds
+	}
+	if err := rounds(ctx); err != nil {
 		return err
 	}
 	if err := m.run.Follow(ctx, bus.Keys, from, bus.FollowOptions{StreamID: m.keysID}); err != nil {
