@@ -87,6 +87,9 @@ monitoring: setup ## a fleet under load with a real Prometheus, and trouble on r
 e2e: devices ## end-to-end tests: txtar scripts over the real programs
 	$(WITH_DEVICES) $(GO) test -count 1 -v ./test/e2e
 
+stories: devices ## a fleet changes: lost node, PKCS#11 to AWS KMS and back, refresh, 3-of-5 and back (ONLY=regexp)
+	$(WITH_DEVICES) $(GO) test -count 1 -v -timeout 30m -run '$(ONLY)' ./test/stories -args -long
+
 clean: ## remove ./bin and ./.cache (tools, Python environment)
 	rm -rf bin .cache
 
@@ -135,4 +138,4 @@ $(CONSENSUS): $(addprefix test/interop/consensus/,Cargo.toml Cargo.lock src/main
 	touch $@
 
 .PHONY: help demo build test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save
-.PHONY: bench-hsm lint fuzz monitoring e2e devices setup clean
+.PHONY: bench-hsm lint fuzz monitoring e2e stories devices setup clean

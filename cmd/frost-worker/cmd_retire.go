@@ -111,6 +111,9 @@ func (o *retireOptions) retire(cmd *cobra.Command, n *config.Node) error {
 		}
 	}
 	d := describeRetirement(n, r, identity)
+	if err := d.place(cmd, n); err != nil { // it may be gone already
+		fmt.Fprintf(cmd.ErrOrStderr(), "the device does not say whether the next manifest has its derivation key: %v\n", err)
+	}
 	refused := r.Refused()
 	if refused == nil && !o.dryRun {
 		if err := o.confirm(cmd, &d); err != nil {
@@ -202,6 +205,23 @@ func describeRetirement(n *config.Node, r *worker.Retirement, identity []byte) r
 	return d
 }
 
+// place asks a device whose identity key the next manifest has whether that has its
+// derivation key, too: after a refresh it has another one.
+func (d *retirement) place(cmd *cobra.Command, n *config.Node) error {
+	last := len(d.Keys) - 1
+	if d.As == nil || last < 0 || d.Keys[last].Use != keyprovider.UseDerivation {
+		return nil
+	}
+	device, err := openDevice(cmd.Context(), cmd, n)
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	place, err := worker.Place(cmd.Context(), device, d.next)
+	d.Keys[last].Needed = place >= 0
+	return err
+}
+
 func (d *retirement) what() string {
 	return fmt.Sprintf("shares under manifest %.16s in %s: %d batches", d.Manifest, d.Storage, d.Stored)
 }
@@ -230,6 +250,11 @@ func (d *retirement) lines(may bool, config string) []string {
 			lines = append(lines, fmt.Sprintf("  %s key, %s:\n    %s", key.Use, key.Name, key.Destroy))
 		}
 		return append(lines, "until then, whoever can use the device and has read KEYS can rebuild the shares that were here")
+	}
+	if last := d.Keys[len(d.Keys)-1]; !last.Needed {
+		return append(lines, "the next manifest has this device's identity key, which stays, and another derivation key. Destroy the",
+			"one that nothing needs any more, and the backups of it:", fmt.Sprintf("  %s key, %s:\n    %s", last.Use, last.Name, last.Destroy),
+			"until then, whoever can use the device and has read KEYS can rebuild the shares that were here")
 	}
 	lines = append(lines, fmt.Sprintf("in %s set [node] manifest to the next manifest's file, index = %d, max_signers = %d, "+
 		"min_signers = %d", config, *d.As, d.next.N, d.next.T),

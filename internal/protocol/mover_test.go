@@ -316,6 +316,22 @@ func TestMoverStandsBack(t *testing.T) {
 	equal(t, "pause", c.desk.mover.pause.Sub(c.old().now), 2*time.Second)
 }
 
+// Between two signatures of somebody who asks for one after the other, it stands back too.
+func TestMoverStandsBackBetweenSignatures(t *testing.T) {
+	c := newChanging(t, 2, 3)
+	c.desk.signing.traffic.flights++
+	c.tick(1)
+	c.start()
+	equal(t, "generations", c.generations(), "[0 0 0 0]")
+	for i := range 2 {
+		c.desk.signing.traffic.flights++
+		c.tick(1)
+		equal(t, "moved in a second", strings.Count(c.generations(), "1"), i+1)
+	}
+	c.tick(1)
+	equal(t, "moved once nobody asks", strings.Count(c.generations(), "1"), 4)
+}
+
 // Two gateways share the batches; what one does not get on with the other one takes over.
 func TestGatewaysShareBatches(t *testing.T) {
 	c := newChanging(t, 2, 3)

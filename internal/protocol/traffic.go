@@ -15,6 +15,8 @@ type traffic struct {
 	presence    *presence
 	retries     budget
 	flights     uint64                 // the latest
+	counted     uint64                 // what that was at the last tick
+	lately      bool                   // it was another one a second before
 	stores      map[uint64]*activeSign // flights whose results are being stored, or that rest
 	crowds      int                    // how often a job began while others were in flight
 	last        string                 // client of the latest small job
@@ -52,6 +54,7 @@ func (t *traffic) lane(j *activeSign) *lane {
 // tick is told the time every second.
 func (t *traffic) tick(now time.Time) {
 	t.now, t.presence.now = now, now
+	t.lately, t.counted = t.flights != t.counted, t.flights
 	t.retries.tick()
 	// Large jobs make small ones slow, and hardly the other way round.
 	t.bulk.window.follow(&t.small.window)
@@ -81,9 +84,11 @@ func (t *traffic) next() *activeSign {
 	return nil
 }
 
-// signs reports whether a sign job is in flight or waits, here or at another gateway.
+// signs reports whether a sign job is in flight or waits, here or at another gateway, or was in
+// flight a moment ago: who asks for one signature after the other has none between two.
 func (t *traffic) signs() bool {
-	return t.small.flying+t.bulk.flying+t.small.queue.waiting()+t.bulk.queue.waiting() > 0 || t.presence.elsewhere(t.self) > 0
+	return t.lately || t.small.flying+t.bulk.flying+t.small.queue.waiting()+t.bulk.queue.waiting() > 0 ||
+		t.presence.elsewhere(t.self) > 0
 }
 
 // idle reports whether a job in flight has the fleet to itself. What other gateways have

@@ -156,7 +156,7 @@ func (m *member) load(e protocol.Load) {
 func (m *member) loadKey(id wire.KeyID) protocol.LoadedKey {
 	k, err := m.store.Key(id.Batch, id.Index)
 	if err != nil {
-		if !errors.Is(err, keystore.ErrUnknown) {
+		if !errors.Is(err, keystore.ErrUnknown) && !errors.Is(err, keystore.ErrMoved) {
 			m.log.Error("key not read", "key", id.String(), "err", err)
 		}
 		return protocol.LoadedKey{}

@@ -28,6 +28,7 @@ func BenchmarkFleet(b *testing.B) {
 	b.Run("psbt", s.benchPSBT)
 	b.Run("collected", s.benchCollected)
 	b.Run("loaded", s.benchLoaded)
+	b.Run("reshare", benchReshare)
 }
 
 // bulk is work in large requests, which the client cuts into jobs of the

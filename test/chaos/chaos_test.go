@@ -45,3 +45,12 @@ func TestClones(t *testing.T) {
 	s.clones(2, fenceTimeBusy)
 	s.finish(l)
 }
+
+// TestReshare: keys move to a next manifest under load, whatever is killed meanwhile.
+func TestReshare(t *testing.T) {
+	o := Options{Race: true}
+	if testing.Verbose() {
+		o.Out = os.Stderr
+	}
+	Start(t, o).Reshare()
+}

@@ -54,6 +54,9 @@ var scenarios = []scenario{
 		{"a clone beside a running worker: longest time until it has ended", "s", 2, false},
 		{"a worker that goes on beside its clone: longest time until it has ended", "s", 2, false},
 	}, clonedWorkers, false},
+	{"reshare", []goal{
+		{"keys move while programs are killed: jobs failed", "jobs", 0, false},
+	}, resharing, false},
 	{"one-server", []goal{
 		{"three replicas against one server, idle: p50 of single signatures", "x", 1.6, false},
 		{"three replicas against one server, idle: bulk signatures a second", "x", .95, true},

@@ -166,7 +166,11 @@ func (s *Stand) register() (entries []history.Entry) {
 		entries = nil
 		ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 		defer cancel()
-		sum, err := register.Read(ctx, s.admin, s.manifest, func(e *register.Entry) error {
+		known, err := register.Lineage(ctx, s.admin, s.manifest)
+		if err != nil {
+			return err
+		}
+		sum, err := register.Read(ctx, s.admin, known, func(e *register.Entry) error {
 			is := history.Entry{ID: e.ID}
 			for i := range e.Keys {
 				is.Keys = append(is.Keys, core.KeyID{Batch: e.ID, Index: i}.String())

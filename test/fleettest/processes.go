@@ -44,7 +44,8 @@ type Processes struct {
 	t       T
 	bin     string
 	flags   []string
-	ports   []int // health and metrics: the gateway's, then the nodes'
+	ports   []int          // health and metrics: the gateway's, then the nodes'
+	joined  map[string]int // the same of joiners
 	running map[string]*exec.Cmd
 	output  map[string]*buffer
 }
@@ -201,8 +202,10 @@ func (p *Processes) url(i int, path string) string {
 
 // get asks the server of node i, or of the gateway (-1); no answer is an empty
 // one.
-func (p *Processes) get(i int, path string) []byte {
-	resp, err := http.Get(p.url(i, path))
+func (p *Processes) get(i int, path string) []byte { return p.fetch(p.url(i, path)) }
+
+func (p *Processes) fetch(url string) []byte {
+	resp, err := http.Get(url)
 	if err != nil {
 		return nil
 	}

@@ -90,5 +90,15 @@ func seeds(ctx context.Context, seed uint64, long bool) (failed bool) {
 		}
 		fmt.Printf("seed %d: everything holds\n", s)
 	}
+	if seed != 0 {
+		return failed
+	}
+	if fleettest.Program(ctx, os.Stderr, func(t fleettest.T) {
+		chaos.Start(t, chaos.Options{Race: true, Out: os.Stdout}).Reshare()
+	}) {
+		fmt.Println("resharing FAILED")
+		return true
+	}
+	fmt.Println("resharing: everything holds")
 	return failed
 }
