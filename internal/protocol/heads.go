@@ -52,16 +52,12 @@ func newPublicHeads() *publicHeads {
 	return &publicHeads{of: map[string]*publicHead{}, asked: map[string]*headAsked{}, open: map[string]int{}}
 }
 
-// key is the public form of a key. known says that the head is here, whether it has such a key
-// or not.
-func (h *publicHeads) key(id wire.KeyID) (key LoadedKey, known bool) {
-	head := h.of[id.Batch]
-	if head == nil || id.Index >= len(head.keys) {
-		return LoadedKey{}, head != nil
+// key is a public key of the head, nil if it has no such key.
+func (h *publicHead) key(index int) *frost.Key {
+	if index >= len(h.keys) {
+		return nil
 	}
-	return LoadedKey{
-		Key: &frost.Key{Suite: head.suite, PublicKey: head.keys[id.Index]}, Owner: head.owner, MadeBy: head.madeBy, Public: true,
-	}, true
+	return &frost.Key{Suite: h.suite, PublicKey: h.keys[index]}
 }
 
 // ask reports whether a batch's head is to be read for a client's job, and notes that it is.
@@ -118,37 +114,4 @@ func (h *publicHeads) put(e *wire.Entry) bool {
 		h.oldest = h.oldest[1:]
 	}
 	return true
-}
-
-// addPublic puts the public parts of keys that this node has no shares of in their places, for
-// a request, and has heads read for that. coming reports whether some are still to come. Of a
-// request with no key of the client's that is here it signs nothing, and has nothing read.
-func (n *signer) addPublic(r *signRequest, keys []LoadedKey) (effects []Effect, coming bool) {
-	if len(r.job.Items) > 0 || len(keys) != len(r.keys) || !holdsAny(keys, r.client) {
-		return nil, false
-	}
-	for i, id := range r.keys {
-		if keys[i].Key != nil || n.refused[id.Batch] {
-			continue
-		}
-		key, known := n.heads.key(id)
-		keys[i] = key
-		if known {
-			continue
-		}
-		coming = true
-		if n.heads.ask(id.Batch, r.client, n.now) {
-			effects = append(effects, Refetch{ID: id.Batch, Register: true, Heads: true})
-		}
-	}
-	return effects, coming
-}
-
-func holdsAny(keys []LoadedKey, client string) bool {
-	for _, k := range keys {
-		if k.Key != nil && k.Owner == client {
-			return true
-		}
-	}
-	return false
 }

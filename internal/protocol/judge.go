@@ -153,3 +153,12 @@ func (j *judge) settled(d *debt) {
 	}
 	*d = debt{}
 }
+
+// tally is a job that others sign, until it is read.
+type tally struct {
+	request *signRequest
+	loads   int
+}
+
+// maxTallies is how many of them may wait for keys of other nodes.
+const maxTallies = 256

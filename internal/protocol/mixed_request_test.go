@@ -332,8 +332,7 @@ func TestPublicHeadsAreBounded(t *testing.T) {
 	other.MadeBy[1] = 1
 	equal(t, "other keys", h.put(other), false)
 	equal(t, "the same keys", h.put(entry(999, 1000)), true)
-	key, known := h.key(wire.KeyID{Batch: other.ID, Index: 1000})
-	equal(t, "beyond the batch", known && key.Key == nil, true)
+	equal(t, "beyond the batch", h.of[other.ID].key(1000) == nil, true)
 	for i := range 2 * maxHeads {
 		h.ask(fmt.Sprint(i), fmt.Sprint("client ", i/maxHeadsOf/2), now)
 	}

@@ -76,15 +76,6 @@ func (n *signer) pay(d *debt) []Effect {
 	return n.tallyAgain(id)
 }
 
-// tally is a job that others sign, until it is read.
-type tally struct {
-	request *signRequest
-	loads   int
-}
-
-// maxTallies is how many of them may wait for keys of other nodes.
-const maxTallies = 256
-
 // tallyAgain has the keys of a job that others sign looked for.
 func (n *signer) tallyAgain(id string) []Effect {
 	t := n.judge.tallies[id]
