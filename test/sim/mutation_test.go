@@ -156,7 +156,7 @@ var mutations = []mutation{
 		name: "shares that do not fit their commitments accepted", rule: RuleInterpolate, profile: Benign, seeds: 80, moves: true,
 		edits: []edit{
 			{openFile, "if !r.allHold(r.shareEquations(w, shares, keys, r.values(index, r.sums)), 0, r.K) {",
-				"if r.K < 1 || len(r.shareEquations(w, shares, keys, r.values(index, r.sums))) < 0 {"},
+				"if holds := r.allHold(r.shareEquations(w, shares, keys, r.values(index, r.sums)), 0, r.K); !holds && r.K < 1 {"},
 		},
 	},
 	{
@@ -164,7 +164,7 @@ var mutations = []mutation{
 		edits: []edit{
 			{"internal/frost/reshare_deal.go", "\t\tg.mul(constant, constant, lambda)\n", "\t\t_ = lambda\n"},
 			{openFile, "if !r.allHold(r.shareEquations(w, shares, keys, r.values(index, r.sums)), 0, r.K) {",
-				"if r.K < 1 || len(r.shareEquations(w, shares, keys, r.values(index, r.sums))) < 0 {"},
+				"if holds := r.allHold(r.shareEquations(w, shares, keys, r.values(index, r.sums)), 0, r.K); !holds && r.K < 1 {"},
 		},
 	},
 	{
