@@ -102,7 +102,7 @@ func (c *change) deceivers(crew []*machine) {
 			most--
 		}
 	}
-	if most < 1 || c.rng.IntN(3) == 0 {
+	if most < 1 || c.rng.IntN(5) == 0 {
 		return
 	}
 	for _, i := range c.rng.Perm(len(crew))[:1+c.rng.IntN(most)] {

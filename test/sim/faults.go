@@ -123,7 +123,7 @@ var (
 		LiarWithholds: 0.45, LiarStalls: 0.45,
 	}
 	moveFaults = rates{ // of fleets that change, in every profile
-		MoverConstant: 0.3, MoverShare: 0.3, MoverMalformed: 0.2, MoverTwice: 0.3, MoverWithholds: 0.2, NewRefuses: 0.2,
+		MoverConstant: 0.4, MoverShare: 0.4, MoverMalformed: 0.4, MoverTwice: 0.4, MoverWithholds: 0.4, NewRefuses: 0.3,
 		NewComplains: 0.3, NewCertifies: 0.2, GatewayMoves: 0.3, GatewayMovesAgain: 0.2, SuccessionForged: 0.15, ApprovalTaken: 0.2,
 		ForcedFork: 0, Paused: 0, KeysReplaced: 0,
 	}

@@ -198,20 +198,27 @@ func (p *worker) falseDeals(body []byte) [][]byte {
 	if mine == nil {
 		return [][]byte{body}
 	}
-	switch {
-	case w.fault(MoverWithholds):
+	kinds := []Fault{MoverWithholds, MoverConstant, MoverShare, MoverMalformed, MoverTwice}
+	var kind Fault
+	for _, i := range w.rng.Perm(len(kinds)) {
+		if kind == "" && w.fault(kinds[i]) {
+			kind = kinds[i]
+		}
+	}
+	switch kind {
+	case MoverWithholds:
 		return nil
-	case w.fault(MoverConstant):
+	case MoverConstant:
 		other := slices.Clone(mine.shares)
 		addSmall(frost.Suite(r.Header.Suite), other[:frost.ScalarSize], 1)
 		return [][]byte{again(other)}
-	case w.fault(MoverShare):
+	case MoverShare:
 		to := w.rng.IntN(len(d.Shares))
 		d.Shares[to] = p.flip(d.Shares[to])
 		return [][]byte{wire.EncodeReshareDeal(r, d)}
-	case w.fault(MoverMalformed):
+	case MoverMalformed:
 		return [][]byte{p.flip(body)}
-	case w.fault(MoverTwice):
+	case MoverTwice:
 		bodies := [][]byte{body, again(mine.shares)}
 		if w.rng.IntN(2) == 0 {
 			slices.Reverse(bodies)

@@ -19,7 +19,9 @@ func (c *change) takeOver() bool {
 	}
 	c.tookOver = true
 	for _, batch := range slices.Sorted(values(c.w.check.announced)) {
-		c.usurp(c.w.wholeIn(batch))
+		if c.lacks(batch) == "" { // who has nothing of a batch believes its own manifest's nodes
+			c.usurp(c.w.wholeIn(batch))
+		}
 	}
 	c.w.at(3*time.Second, c.w.supervise)
 	return true
