@@ -92,6 +92,9 @@ func (m *mover) onLate(one *moving, now time.Time) {
 		if now.Sub(one.begun) > publishLife {
 			m.giveUp(one, &setback{wire.CodeInternal, "WORK did not show its task", -1, false})
 		}
+	case !one.dealt && m.gone(one) >= 0:
+		gone := m.gone(one)
+		m.giveUp(one, &setback{wire.CodeExpired, nodeList([]int{gone}) + one.from.view.named() + " is not heard any more", -1, false})
 	case !one.dealt && now.After(one.late):
 		absent := one.attempt.Absent()
 		for _, node := range absent {
@@ -104,6 +107,23 @@ func (m *mover) onLate(one *moving, now time.Time) {
 	case one.dealt && now.After(one.late):
 		one.stalled = true
 	}
+}
+
+// gone is a dealer that has not dealt and is not heard, where others are enough: nobody waits
+// until its time is up. -1: there is none.
+func (m *mover) gone(one *moving) int {
+	v, heard := one.from.view, 0
+	for i := range v.manifest.N {
+		if !v.presence.nodes[i].absent {
+			heard++
+		}
+	}
+	for _, node := range one.attempt.Absent() {
+		if v.presence.nodes[node].absent && heard >= v.manifest.T {
+			return node
+		}
+	}
+	return -1
 }
 
 // schedule begins attempts while there is capacity. While jobs wait for signatures one batch

@@ -70,6 +70,31 @@ func TestWithheldDeals(t *testing.T) {
 	}
 }
 
+// A dealer that dies is not waited for once it is not heard.
+func TestDealerThatDies(t *testing.T) {
+	c := newChanging(t, 2, 3)
+	dead := int(c.prepare().Dealers[0])
+	c.mute[dead] = true
+	c.run()
+	for range 7 {
+		var alive []int
+		for i := range c.old().m.N {
+			if i != dead {
+				alive = append(alive, i)
+			}
+		}
+		c.heard(0, nil, alive...)
+		c.heard(1, nil, 0, 1, 2)
+		c.tick(1)
+	}
+	equal(t, "generations moved", strings.Contains(c.generations(), "0"), false)
+	for _, r := range c.desk.reported(ReportReshareAbandoned) {
+		if !strings.Contains(r.Reason, fmt.Sprintf("node %d is not heard", dead)) {
+			t.Errorf("report %v", r)
+		}
+	}
+}
+
 // lastTask is the latest attempt at a batch that WORK has.
 func (c *changing) lastTask(id string) (last *wire.Reshare) {
 	for _, m := range c.log {
