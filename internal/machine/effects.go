@@ -232,6 +232,9 @@ var levels = map[protocol.ReportKind]slog.Level{
 	protocol.ReportBadEntry: slog.LevelWarn, protocol.ReportConflict: slog.LevelError,
 	protocol.ReportFrozen: slog.LevelWarn, protocol.ReportUnfrozen: slog.LevelWarn,
 	protocol.ReportBadControl: slog.LevelWarn,
+	protocol.ReportReshared:   slog.LevelInfo, protocol.ReportReshareComplete: slog.LevelInfo,
+	protocol.ReportReshareRefused: slog.LevelWarn, protocol.ReportReshareAbandoned: slog.LevelWarn,
+	protocol.ReportFork: slog.LevelError,
 }
 
 func (r *Runner[M]) report(e protocol.Report) {
