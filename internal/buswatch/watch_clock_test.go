@@ -173,7 +173,7 @@ func TestWatchOneHangs(t *testing.T) {
 			}, func(o *bus.Options) { o.AckTimeout = limit })
 			w := New(b, Options{AllStreams: true, Log: log.logger()})
 			watch(t, w, limit)
-			streams, consumers := len(w.declared), 4
+			streams, consumers := len(w.bus.Declared()), 4
 			if strings.HasPrefix(hangs.what, "stream") {
 				streams--
 			} else {
@@ -188,7 +188,7 @@ func TestWatchOneHangs(t *testing.T) {
 				if len(s.Storage) != 2 || s.RTT == 0 {
 					return fmt.Errorf("%d storages, round trip %v", len(s.Storage), s.RTT)
 				}
-				if s.ClockKnown != (streams == len(w.declared)) {
+				if s.ClockKnown != (streams == len(w.bus.Declared())) {
 					return fmt.Errorf("clock known: %t", s.ClockKnown)
 				}
 				return nil

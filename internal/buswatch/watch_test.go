@@ -168,12 +168,12 @@ func maxBytes(t *testing.T) map[bus.Stream]int64 {
 // checkStreams wants every declared stream, with its limit and so many messages.
 func checkStreams(t *testing.T, w *Watcher, got []StreamState, messages map[bus.Stream]uint64) {
 	t.Helper()
-	if len(got) != len(w.declared) {
+	if len(got) != len(w.bus.Declared()) {
 		t.Fatalf("%d streams: %+v", len(got), got)
 	}
 	limits := maxBytes(t)
 	for i, s := range got {
-		name := w.declared[i].Stream
+		name := w.bus.Declared()[i].Stream
 		n := messages[name]
 		if s.Stream != name || s.Messages != n || s.Last != n || s.Bytes > 0 != (n > 0) {
 			t.Errorf("%+v: want %s with %d messages", s, name, n)
@@ -238,7 +238,7 @@ func TestWatchThroughRestart(t *testing.T) {
 	w := New(b, Options{AllStreams: true, Log: log.logger()})
 	stop := watch(t, w, testEvery)
 	whole := func(s Sample) error {
-		if s.RTT == 0 || len(s.Streams) != len(w.declared) || len(s.Consumers) != 4 || len(s.Storage) != 2 || len(s.Followers) != 1 || !s.ClockKnown {
+		if s.RTT == 0 || len(s.Streams) != len(w.bus.Declared()) || len(s.Consumers) != 4 || len(s.Storage) != 2 || len(s.Followers) != 1 || !s.ClockKnown {
 			return fmt.Errorf("%+v", s)
 		}
 		return nil
@@ -293,7 +293,7 @@ func TestWatchMissingParts(t *testing.T) {
 		}
 		return nil
 	})
-	if len(got.Streams) != len(w.declared)-4 || len(got.Consumers) != 0 || len(got.Storage) != 2 {
+	if len(got.Streams) != len(w.bus.Declared())-4 || len(got.Consumers) != 0 || len(got.Storage) != 2 {
 		t.Errorf("%+v", got)
 	}
 	for _, what := range []string{"stream NOTICES", "stream JOBS", "consumer gateways-sign", "consumer gateways-keygen",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,11 +89,19 @@ func otherManifest(ctx context.Context, conn *bus.Bus, mine *wire.Manifest) (str
 	if err != nil {
 		return "", err
 	}
-	if f := lineage.Fork(); f != nil && f.First == mine.Hash() && lineage.Proof(mine.Hash()) == nil {
-		return fmt.Sprintf("the manifest that follows %x is %x, and not this program's (%.8s)"+get,
-			f.Parent[:4], f.Second[:4], manifestHash(mine)), nil
+	// This program goes by its own configuration. What the fleet goes by follows from its oldest.
+	fleet, err := register.Lineage(ctx, conn, lineage.Chain()[0])
+	if err != nil || fleet.Manifest(mine.Hash()) != nil {
+		return "", err
 	}
-	return "", nil
+	parent, _ := mine.ParentHash()
+	chain := fleet.Chain()
+	at := slices.IndexFunc(chain, func(m *wire.Manifest) bool { return m.Hash() == parent })
+	if at < 0 || at+1 == len(chain) {
+		return "", nil // nobody approved another one
+	}
+	return fmt.Sprintf("the manifest that follows %x is %.8s, and not this program's (%.8s)"+get,
+		parent[:4], manifestHash(chain[at+1]), manifestHash(mine)), nil
 }
 
 // latestManifest is the last valid manifest in KEYS, nil if there is none.
