@@ -64,6 +64,8 @@ func (d *demo) replace(ctx context.Context) error {
 	if err := spend(ctx, d.client, key.Address, client.SignItem{Key: key.ID, PublicKey: key.PublicKey}); err != nil {
 		return fmt.Errorf("spending from an address whose key has moved: %w", err)
 	}
+	d.report.Signatures++
+	d.report.SignaturesVerified++
 	d.report.SignedAfterResharing = true
 	return nil
 }

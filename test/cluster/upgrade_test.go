@@ -91,7 +91,7 @@ func (r *recovery) waits(said ...string) {
 		r.byHand[fmt.Sprintf("# wait until the log of every worker and gateway says %q", text)] = func() {
 			for _, p := range r.programs {
 				if p.runs() {
-					p.awaits("access list changed: " + text)
+					p.awaits(text)
 				}
 			}
 		}
