@@ -193,8 +193,8 @@ var mutations = []mutation{
 		edits: []edit{
 			{
 				"internal/protocol/coordinator_step.go",
-				"c.keygen.onFalseRoot(e.batch.id, node)\n\t\t}",
-				"c.keygen.onFalseRoot(e.batch.id, node)\n\t\t}\n\t\tif e.write.Head != nil {\n" +
+				"c.keygen.onFalseRoot(e.batch.ID, node)\n\t\t}",
+				"c.keygen.onFalseRoot(e.batch.ID, node)\n\t\t}\n\t\tif e.write.Head != nil {\n" +
 					"\t\t\tc.onFinished(c.directory.add(e.batch))\n\t\t}",
 			},
 		},
