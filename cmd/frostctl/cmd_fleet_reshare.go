@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -183,7 +184,7 @@ func (r *resharing) follow(ctx context.Context, state *reshareState) error {
 			state.estimate(from, time.Since(began))
 			r.show(bar, state)
 		}
-		if err := wait(ctx, r.every); err != nil {
+		if err := backoff.Sleep(ctx, r.every); err != nil {
 			return fmt.Errorf("the resharing goes on without this command: %w", err)
 		}
 		var err error

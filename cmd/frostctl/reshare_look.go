@@ -128,15 +128,3 @@ func (r *resharing) count(ctx context.Context, l *wire.Lineage, s *reshareState)
 	s.Moved, s.MovedB, s.Left, s.LeftB = moved.Done.Keys, moved.Done.Batches, moved.Left.Keys, moved.Left.Batches
 	return nil
 }
-
-// wait waits, unless the command is told to end.
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}

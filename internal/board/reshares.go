@@ -3,7 +3,6 @@ package board
 import (
 	"bytes"
 	"slices"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -23,7 +22,6 @@ type Attempt struct {
 	source, next *wire.Manifest
 	dealt        *wire.Opener // opens what the dealers sealed
 	got          *wire.Opener // and the nodes that get the shares
-	opened       time.Time
 	values       map[key]*value
 }
 
@@ -33,14 +31,14 @@ func NewReshares() *Reshares { return &Reshares{attempts: map[string]*Attempt{}}
 // Open begins to keep what is said of an attempt, which the caller has checked
 // (Reshare.Check). It returns the one that is open already, if one is.
 func (b *Reshares) Open(
-	r wire.Reshare, source, next *wire.Manifest, dealt, got *wire.Opener, now time.Time,
+	r wire.Reshare, source, next *wire.Manifest, dealt, got *wire.Opener,
 ) *Attempt {
 	id := r.ID()
 	if a := b.attempts[id]; a != nil {
 		return a
 	}
 	a := &Attempt{
-		Reshare: r, ID: id, source: source, next: next, dealt: dealt, got: got, opened: now, values: map[key]*value{},
+		Reshare: r, ID: id, source: source, next: next, dealt: dealt, got: got, values: map[key]*value{},
 	}
 	b.attempts[id] = a
 	return a
@@ -124,9 +122,6 @@ func (a *Attempt) dealer(node int) int {
 	return slices.IndexFunc(a.Dealers, func(d byte) bool { return int(d) == node })
 }
 
-// Manifests are those of the dealers and of the nodes that get the shares.
-func (a *Attempt) Manifests() (source, next *wire.Manifest) { return a.source, a.next }
-
 // Seq is the sequence of the message that stands in a slot, 0 if none does.
 func (a *Attempt) Seq(slot wire.Slot) uint64 {
 	if v := a.values[key{slot.Kind, slot.Node}]; v != nil {
@@ -134,9 +129,6 @@ func (a *Attempt) Seq(slot wire.Slot) uint64 {
 	}
 	return 0
 }
-
-// Opened is when Open was called.
-func (a *Attempt) Opened() time.Time { return a.opened }
 
 // Deals are the raw deals in the order of the dealers, nil where one is missing.
 func (a *Attempt) Deals() [][]byte {

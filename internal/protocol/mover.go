@@ -205,7 +205,7 @@ func (m *mover) number(p *history, f *finishedBatch) uint32 {
 // open follows the rounds of an attempt, from their beginning.
 func (m *mover) open(one *moving) {
 	from, next := one.from.view, one.next
-	one.attempt = m.board.Open(one.Reshare, from.manifest, next.manifest, from.opener, next.opener, m.views.now)
+	one.attempt = m.board.Open(one.Reshare, from.manifest, next.manifest, from.opener, next.opener)
 	if !one.shown.IsZero() {
 		one.late = m.views.now.Add(one.wait())
 	}

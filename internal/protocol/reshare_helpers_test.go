@@ -125,7 +125,7 @@ func (c *crossing) register(r *wire.Reshare) bool {
 
 func (c *crossing) assemble(r *wire.Reshare) (*wire.EntryHead, [][]byte) {
 	b := board.NewReshares()
-	a := b.Open(*r, c.old.m, c.next.m, wire.NewOpener(c.old.m, c.old.access), wire.NewOpener(c.next.m, c.old.access), t0)
+	a := b.Open(*r, c.old.m, c.next.m, wire.NewOpener(c.old.m, c.old.access), wire.NewOpener(c.next.m, c.old.access))
 	for _, m := range c.old.dkg {
 		b.Put(m)
 	}

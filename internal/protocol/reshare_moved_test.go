@@ -483,7 +483,7 @@ func TestEveryEventInEveryResharePhase(t *testing.T) {
 				a := c.next.nodes[0]
 				b.phase, a.hold, a.out = phase, true, nil
 				n := a.resharer
-				n.intakes.board.Open(*r, c.old.m, c.next.m, n.openerOf(c.old.m), n.opener, t0)
+				n.intakes.board.Open(*r, c.old.m, c.next.m, n.openerOf(c.old.m), n.opener)
 				for _, ev := range evs {
 					a.do(ev) // to() panics on an illegal move
 				}

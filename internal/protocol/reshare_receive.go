@@ -69,7 +69,7 @@ func (b *intake) gather() []Effect {
 	}
 	source, next, _ := n.check(b.Reshare) // mayReceive did
 	b.to(reshareGathering)
-	n.intakes.board.Open(*b.Reshare, source, next, n.openerOf(source), n.opener, n.now)
+	n.intakes.board.Open(*b.Reshare, source, next, n.openerOf(source), n.opener)
 	for _, d := range b.Dealers {
 		if n.intakes.early.has(b.id, int(d), n.now) {
 			b.unsure = append(b.unsure, int(d))

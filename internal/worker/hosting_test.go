@@ -96,7 +96,7 @@ func (w *world) said(m *wire.Manifest) *wire.Heartbeat {
 	return h
 }
 
-// TestNextManifest: a running worker takes its part in the next manifest by itself, once its
+// TestNextManifest: a running worker joins the next manifest automatically, once its
 // operator approved it; keys move and sign under one ledger; restarts change nothing; at the
 // end the old shares are wiped, and the process goes on with the next manifest alone.
 func TestNextManifest(t *testing.T) {

@@ -109,7 +109,7 @@ func (p *process) end() error {
 	return nil
 }
 
-// exit waits until the program has ended by itself, and gives its exit code.
+// exit waits until the program has ended on its own, and gives its exit code.
 func (p *process) exit(within time.Duration) (code int, err error) {
 	p.mu.Lock()
 	ended, cmd := p.ended, p.cmd

@@ -115,9 +115,6 @@ func (p *Processes) Stop(name string) {
 	}
 }
 
-// Ended waits for a program that ends by itself, and returns how.
-func (p *Processes) Ended(name string) error { return p.running[name].Wait() }
-
 // MetricsOf is the text of a joiner's metrics.
 func (p *Processes) MetricsOf(j Joiner) string {
 	resp := p.fetch(fmt.Sprintf("http://127.0.0.1:%d/metrics", p.joined[j.Name]))
