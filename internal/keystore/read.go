@@ -134,19 +134,19 @@ func (s *Store) Batch(ref Ref) (r *Record, err error) {
 	return r, nil
 }
 
-// Deal gives one raw deal of a generation of a batch, by its place in the order of dealers.
-func (s *Store) Deal(ref Ref, dealer int) (deal []byte, err error) {
+// Deal gives one raw deal of a generation of a batch, by its place among the record's.
+func (s *Store) Deal(ref Ref, i int) (deal []byte, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
 		b, err := s.find(tx, ref)
 		if err != nil {
 			return err
 		}
-		if dealer < 0 || dealer >= b.h.Deals {
-			return fmt.Errorf("%s has deals 0 to %d, not %d: %w", ref, b.h.Deals-1, dealer, ErrUnknown)
+		if i < 0 || i >= b.h.Deals {
+			return fmt.Errorf("%s has deals 0 to %d, not %d: %w", ref, b.h.Deals-1, i, ErrUnknown)
 		}
 		var ok bool
-		if deal, ok = unchecked(b.get(partDeal, dealer), maxDeal); !ok {
-			return s.damaged(fmt.Sprintf("%s: the checksum of deal %d is wrong", ref, dealer))
+		if deal, ok = unchecked(b.get(partDeal, i), maxDeal); !ok {
+			return s.damaged(fmt.Sprintf("%s: the checksum of deal %d is wrong", ref, i))
 		}
 		return nil
 	})

@@ -57,11 +57,11 @@ func (m *moving) wait() time.Duration {
 // fits reports whether an attempt is one at moving a generation to a manifest.
 func fits(r *wire.Reshare, f *finishedBatch, next *view) bool {
 	want := attemptAt(f, next)
-	want.To, want.Dealers = r.To, r.Dealers
+	want.To, want.Dealers, want.PerSlice = r.To, r.Dealers, r.PerSlice
 	return r.Check(f.view.manifest, next.manifest) == nil && r.To-r.From <= maxNumbers && r.Context() == want.Context()
 }
 
-// attemptAt is an attempt without its number and its dealers.
+// attemptAt is an attempt without its number, its dealers and how large its slices are.
 func attemptAt(f *finishedBatch, next *view) wire.Reshare {
 	return wire.Reshare{
 		Version: wire.ReshareVersion, Origin: f.origin, Header: f.header, Made: f.madeBy,

@@ -48,14 +48,16 @@ func (c *checker) goesBy(who string, l *wire.Lineage) {
 }
 
 // redeals checks a deal of an honest node, before it leaves.
-func (c *checker) redeals(p *worker, body []byte) {
-	r, _, err := wire.DecodeReshareDeal(body)
+func (c *checker) redeals(p *worker, slot wire.Slot, body []byte) {
+	r, slice, _, err := wire.DecodeReshareDeal(body)
 	if err != nil {
 		c.w.fail(RuleApproved, "%s deals what can't be read: %v", p.name, err)
 		return
 	}
 	mine := p.disk.records[wire.BatchRef{ID: r.BatchID(), Generation: r.From}]
 	switch {
+	case slice >= r.SliceCount() || r.Slices()[slice].ID() != slot.ID:
+		c.w.fail(RuleApproved, "%s deals slice %d in the place of another one, or of no attempt", p.name, slice)
 	case r.Source != p.m.manifest.Hash() || !slices.Contains(r.Dealers, byte(p.m.index)):
 		c.w.fail(RuleApproved, "%s deals in an attempt that is not for it", p.name)
 	case p.disk.approved.next != r.Manifest:
@@ -90,6 +92,9 @@ func (c *checker) continues(p *worker, r *record) {
 		return
 	}
 	c.book.moved++
+	if r.Reshare.SliceCount() > 1 {
+		c.w.happened(Sliced)
+	}
 	if c.book.shares[ref] == nil {
 		c.book.shares[ref] = map[int][]byte{}
 	}

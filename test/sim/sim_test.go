@@ -123,7 +123,7 @@ func TestProfiles(t *testing.T) {
 			mixed = append(mixed, mix.sorted()...)
 		}
 	}
-	mixed = append(mixed, moveFaults.sorted()...)
+	mixed = append(append(mixed, moveFaults.sorted()...), sliceFaults.sorted()...)
 	for _, f := range Faults() {
 		if !slices.Contains(mixed, f) {
 			t.Errorf("fault %q is in no profile", f)
