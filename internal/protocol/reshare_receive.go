@@ -63,6 +63,17 @@ func (n *resharer) nextIntake() (effects []Effect) {
 	return effects
 }
 
+// room reports whether there is room for another attempt to be gathered and checked.
+func (n *resharer) room() bool {
+	count, size := 0, 0
+	for _, b := range n.intakes.work {
+		if b.phase == reshareGathering || b.phase == reshareVerifying {
+			count, size = count+1, size+b.DealBytes(n.cfg.Manifest)
+		}
+	}
+	return count < maxIntakes && size < maxMoveBytes
+}
+
 // gather has the entry read from which the shares come, and what the rounds have of the
 // attempt already: the board keeps nothing of what nobody works on.
 func (b *intake) gather() []Effect {

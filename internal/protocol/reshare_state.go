@@ -134,17 +134,6 @@ func (b *intake) current(phase resharePhase) bool {
 	return b.phase == phase && b.node.intakes.work[b.ref] == b
 }
 
-// room reports whether there is room for another attempt to be gathered and checked.
-func (n *resharer) room() bool {
-	count, size := 0, 0
-	for _, b := range n.intakes.work {
-		if b.phase == reshareGathering || b.phase == reshareVerifying {
-			count, size = count+1, size+b.DealBytes(n.cfg.Manifest)
-		}
-	}
-	return count < maxIntakes && size < maxMoveBytes
-}
-
 // wants reports whether an attempt in work needs the entry of a generation.
 func (n *resharer) wants(ref wire.BatchRef) bool {
 	for _, b := range n.intakes.work {

@@ -319,13 +319,13 @@ func (c *change) heal() {
 // that lied may have made a number of a generation useless, which costs an attempt as long as
 // WORK has its task: in such worlds nobody waits for longer than forLiars.
 const (
-	patience = 10 * time.Minute
+	patience = 4 * time.Minute
 	forLiars = 2 * time.Minute
 )
 
 // lied reports whether somebody did what may keep a batch for long.
 func (c *change) lied() bool {
-	for _, f := range []Fault{GatewayMoves, GatewayMovesAgain, NewRefuses, NewComplains, NewCertifies} {
+	for _, f := range []Fault{NewRefuses, NewComplains, NewCertifies} {
 		if c.w.counts[f] > 0 {
 			return true
 		}
