@@ -96,6 +96,28 @@ func TestNumberTakenHoldsNothingUp(t *testing.T) {
 	}
 }
 
+// A gateway that lies opens a useless attempt in the middle of a true one, which it ends at the new
+// nodes. They say so, and the batch moves with the next number.
+func TestLaterAttemptHoldsNothingUp(t *testing.T) {
+	c := newCrossing(t, "solana", [2]int{2, 3}, [2]int{2, 2})
+	c.gateway()
+	d, hash := c.old.desk, c.next.m.Hash()
+	d.do(PaceChanged{&wire.Pace{Version: wire.PaceVersion, Manifest: hash[:], Run: true}})
+	p := d.tasks[0]
+	d.tasks = nil
+	c.old.post(p.Subject, wire.SealGateway(c.old.gateway, "gw", c.old.m, p.Subject, p.Body))
+	c.open(c.useless(5))
+	c.run()
+	for range 5 {
+		c.old.now, c.next.now = c.old.now.Add(time.Second), c.next.now.Add(time.Second)
+		d.do(Tick{c.old.now})
+		c.run()
+	}
+	if f := d.directory.finished[c.id]; f.Generation != 2 {
+		t.Errorf("the batch is at generation %d after 5 seconds: %v", f.Generation, d.reports)
+	}
+}
+
 // Whoever has a node refuse one task after the other has it say so with the pace of attempts.
 func TestDeclinesHaveAPace(t *testing.T) {
 	c := standard(t)

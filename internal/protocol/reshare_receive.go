@@ -43,7 +43,7 @@ func (n *resharer) receive(r *wire.Reshare, e TaskMessage) ([]Effect, error) {
 	if err := n.try(r, e); err != nil {
 		return nil, err
 	}
-	effects := n.supersede(ref.ID, "another attempt at moving the batch was opened")
+	effects := n.giveUpFor(ref.ID)
 	b := &intake{node: n, ref: ref, Reshare: r, id: r.ID(), trace: e.LogMessage.Trace}
 	b.to(reshareWaiting)
 	n.intakes.work[ref] = b
