@@ -315,15 +315,15 @@ func (c *change) heal() {
 	c.setPace(true)
 }
 
-// patience is how long keys may take to move in a fleet that is well. A gateway or a new node
-// that lied may have made a number of a generation useless, which costs an attempt as long as
-// WORK has its task: in such worlds nobody waits for longer than forLiars.
+// patience is how long keys may take to move in a fleet that is well, whatever a gateway had lied:
+// less than an attempt takes that a gateway waits for as long as WORK has its task. A new node that
+// lies makes attempts take that long: in such worlds nobody waits for longer than forLiars.
 const (
 	patience = 4 * time.Minute
 	forLiars = 2 * time.Minute
 )
 
-// lied reports whether somebody did what may keep a batch for long.
+// lied reports whether a node did what may keep a batch for long.
 func (c *change) lied() bool {
 	for _, f := range []Fault{NewRefuses, NewComplains, NewCertifies} {
 		if c.w.counts[f] > 0 {
