@@ -176,7 +176,7 @@ func (m *mover) free(id string) bool {
 
 func (m *mover) historyOf(id string) *history {
 	if m.pasts[id] == nil {
-		m.pasts[id] = &history{accused: map[int]map[int]bool{}, at: m.views.now}
+		m.pasts[id] = &history{accused: map[int]map[int]bool{}, spoiled: map[uint32]bool{}, at: m.views.now}
 	}
 	return m.pasts[id]
 }
@@ -215,10 +215,14 @@ func (m *mover) perSlice(f *finishedBatch, next *view) uint32 {
 func (m *mover) number(p *history, f *finishedBatch) uint32 {
 	if max(p.highest, p.over) >= f.Generation+maxNumbers {
 		p.highest, p.over, p.seen = 0, 0, nil
+		clear(p.spoiled)
 	}
 	to := max(p.highest, p.over, f.Generation) + 1
 	for _, e := range m.directory.register.Of(f.ID) {
 		to = max(to, e.Generation+1)
+	}
+	for p.spoiled[to] && to < f.Generation+maxNumbers {
+		to++
 	}
 	return to
 }
@@ -262,7 +266,10 @@ func (m *mover) onTaskSeen(e TaskMessage, body []byte) {
 		p.highest = max(p.highest, r.To)
 	}
 	if f != nil && m.views.after(f.view) != nil && !fits(r, f, m.views.after(f.view)) {
-		return // nothing comes of it, but nodes may have counted it
+		if p.spoiled[r.To] = true; one != nil && one.shown.IsZero() && r.To == one.To {
+			m.giveUp(one, &setback{wire.CodeAttemptTaken, "WORK has another task of its number, which comes to nothing", -1, false})
+		}
+		return // nodes may have counted it
 	}
 	if p.seen == nil || r.To > p.seen.To {
 		p.seen, p.at = r, e.Now

@@ -36,6 +36,7 @@ type history struct {
 	seen    *wire.Reshare        // the latest that WORK showed
 	at      time.Time            // when it did, by the gateway's clock
 	accused map[int]map[int]bool // dealers that a new node complained of, by that node
+	spoiled map[uint32]bool      // numbers under which WORK has a task that comes to nothing
 }
 
 const (
