@@ -22,6 +22,7 @@ require (
 	github.com/bytemare/frost v0.0.0-20260616005703-316cadd937fd
 	github.com/bytemare/secret-sharing v0.8.1-0.20260608010144-f8126702fd4d
 	github.com/cockroachdb/datadriven v1.0.2
+	github.com/danielgtaylor/huma/v2 v2.37.2
 	github.com/fxamacker/cbor/v2 v2.10.0
 	github.com/go-logr/logr v1.4.4
 	github.com/gofrs/flock v0.13.1
