@@ -38,7 +38,7 @@ build: export GOFLAGS += $(if $(VERSION),-ldflags=-X=github.com/frostfleet/frost
 build: ## build ./bin/frostctl, ./bin/frost-worker and ./bin/frost-gateway
 	$(GO) build -trimpath -o bin/ $(PROGRAMS:%=./cmd/%)
 
-test: devices ## go vet, all tests under the race detector, 2,000 seeds of the simulator
+test: devices ## go vet, all tests, most under the race detector, 2,000 seeds of the simulator
 	GO="$(GO)" $(WITH_DEVICES) scripts/test
 
 test-dkg: devices ## a 2-of-3 key generation and a signature with each key provider, and with a mixed fleet

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	seedsFlag   = flag.Uint64("seeds", 300, "how many seeds TestSeeds runs")
+	seedsFlag   = flag.Uint64("seeds", defaultSeeds, "how many seeds TestSeeds runs")
 	seedFlag    = flag.Uint64("seed", 1, "the first seed")
 	profileFlag = flag.String("profile", "", "run one profile only")
 	changeFlag  = flag.Bool("changing", false, "every fleet gets another manifest")
