@@ -5,6 +5,8 @@ import (
 	"net/http"
 )
 
+var _ = resource((*Server).addHealth)
+
 // addHealth are /livez and /readyz, which say no more than that: what keeps the gateway from
 // working is at the health server, which may be bound to a private address.
 func (s *Server) addHealth() {

@@ -51,6 +51,8 @@ func (s *Server) view(k *directory.Key) Key {
 	return v
 }
 
+var _ = resource((*Server).addKeys)
+
 func (s *Server) addKeys() {
 	register(s, operation{
 		id: "listKeys", method: http.MethodGet, path: "/v1/keys", tag: "Keys", scopes: []Scope{Read},

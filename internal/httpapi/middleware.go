@@ -29,6 +29,7 @@ type request struct {
 	id     string
 	caller *Principal // nil: nobody yet
 	url    *url.URL
+	route  string // method and path
 	log    *slog.Logger
 }
 
@@ -58,7 +59,7 @@ func requestID(r *http.Request) string {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
-	q := &request{id: requestID(r), url: r.URL, log: s.cfg.Log}
+	q := &request{id: requestID(r), url: r.URL, route: r.Method + " " + r.URL.Path, log: s.cfg.Log}
 	out := &recorder{ResponseWriter: w}
 	out.Header().Set("X-Request-Id", q.id)
 	out.Header().Set("X-Content-Type-Options", "nosniff")

@@ -18,7 +18,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/audit"
-	"github.com/frostfleet/frostfleet/internal/directory"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -27,7 +26,7 @@ type Config struct {
 	Manifest  *wire.Manifest
 	Public    *client.Manifest // the same, as package client takes it
 	Access    func() *wire.Access
-	Directory *directory.Directory
+	Directory Directory
 	Fleet     Fleet
 	Clients   map[string]*client.Client // those whose keys this gateway holds, by name
 	Carrier   Carrier
@@ -86,10 +85,14 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// resources register operations, a function for each file.
-var resources = []func(*Server){
-	(*Server).addKeys,
-	(*Server).addHealth,
+// resources register operations, a function for each file, which says:
+//
+//	var _ = resource((*Server).addKeys)
+var resources []func(*Server)
+
+func resource(add func(*Server)) bool {
+	resources = append(resources, add)
+	return true
 }
 
 // name fills in what problems need to know of their request.
