@@ -55,6 +55,7 @@ type Signature struct {
 
 // SignResult holds the signatures in the order of the request's items.
 type SignResult struct {
+	Job        string // id; empty if it took several jobs
 	Suite      string // secp256k1-tr or ed25519
 	Signatures []Signature
 
@@ -93,6 +94,9 @@ func (c *Client) signAll(ctx context.Context, req SignRequest) (*SignResult, err
 		return waitJob(ctx, c, h, err)
 	}, func(i int, part *SignResult) error {
 		all.Suite = part.Suite
+		if jobs == 1 {
+			all.Job = part.Job
+		}
 		copy(all.Signatures[cuts[i]:], part.Signatures)
 		for _, refused := range part.refused {
 			refused.Item += cuts[i]
@@ -211,7 +215,7 @@ func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, a *ans
 	if len(r.Sigs) != len(want) {
 		return nil, fmt.Errorf("%d signatures for %d items", len(r.Sigs), len(want))
 	}
-	out := &SignResult{Suite: r.Suite, Signatures: make([]Signature, len(want))}
+	out := &SignResult{Job: r.Job, Suite: r.Suite, Signatures: make([]Signature, len(want))}
 	for i, s := range r.Sigs {
 		if s.Key != wire.ShortKey(want[i].Key) {
 			return nil, fmt.Errorf("item %d: signature of key %.80q, asked of %s", i, s.Key, want[i].Key)

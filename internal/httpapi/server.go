@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -59,6 +60,9 @@ type Server struct {
 	api    huma.API
 	flying chan struct{} // a place for each request under way
 	doc    document
+
+	singles atomic.Int32 // single signatures that callers wait for
+	streams streams      // of events
 }
 
 // New registers all operations.
