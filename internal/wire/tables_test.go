@@ -45,7 +45,7 @@ var namesChains = map[string]string{
 	"cmd/frostctl/keys_find.go":        "how a request tells which keys it is for",
 	"cmd/frostctl/reconstruct.go":      "its help text: what leaves for which chain",
 	"cmd/frostctl/reconstruct_text.go": "of which chain a whole key is, and in what form",
-	"cmd/frostctl/render_intent.go":    "what kinds of requests are called",
+	"internal/reading/text.go":         "what kinds of requests are called",
 	"cmd/frostctl/request_file.go":     "which chain's transaction a file is",
 
 	"cmd/frostctl/reconstruct_solana.go": "signs with what no wallet of that chain takes",
