@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/directory"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -15,6 +16,21 @@ type Fleet interface {
 	Demand() protocol.Demand
 	Resharing() protocol.Resharing
 	Frozen() *wire.Frozen
+	Ready() error
+}
+
+// Directory is what this gateway knows of keys and jobs. *directory.Directory is one, and says
+// what its methods do.
+type Directory interface {
+	Key(client, id string) (directory.Key, error)
+	Keys(q directory.KeyQuery) (directory.KeyPage, error)
+	ByAddress(client, address string) (directory.Key, error)
+	Job(client, id string) (directory.Job, error)
+	Jobs(q directory.JobQuery) (directory.JobPage, error)
+	Watch(ctx context.Context, client, id string) (<-chan directory.Job, error)
+	Note(ctx context.Context, r directory.Remark) error
+	Claim(ctx context.Context, r directory.Request) (stands directory.Request, mine bool, err error)
+	Result(ctx context.Context, client, job string) (payload []byte, headers map[string][]string, err error)
 	Ready() error
 }
 
