@@ -40,8 +40,8 @@ type Carrier interface {
 	Job(ctx context.Context, job wire.SignedJob) error
 	// Approval stores an approval of a job that waits, in APPROVALS.
 	Approval(ctx context.Context, approver string, given wire.Given) error
-	// Freeze stores an administrator's signed message in CONTROL.
-	Freeze(ctx context.Context, message []byte) error
+	// Freeze stores an administrator's signed message in CONTROL, under its name.
+	Freeze(ctx context.Context, administrator string, message []byte) error
 	// Pending are the jobs that wait for approvals: of one client, or all ("").
 	Pending(ctx context.Context, client string) ([]wire.PendingJob, error)
 }

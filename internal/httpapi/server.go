@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -63,6 +64,8 @@ type Server struct {
 
 	draining context.Context // ends when the server stops: whoever waits is answered
 	drain    context.CancelFunc
+	singles atomic.Int32 // single signatures that callers wait for
+	streams streams      // of events
 }
 
 // New registers all operations.

@@ -17,13 +17,16 @@ import (
 )
 
 // fleetStub is a Fleet that is there.
-type fleetStub struct{ err error }
+type fleetStub struct {
+	err    error
+	frozen *wire.Frozen
+}
 
 func (f *fleetStub) Manifests() []protocol.ManifestNodes { return nil }
 func (f *fleetStub) Heard() []string                     { return []string{"gateway0"} }
 func (f *fleetStub) Demand() protocol.Demand             { return protocol.Demand{} }
 func (f *fleetStub) Resharing() protocol.Resharing       { return protocol.Resharing{} }
-func (f *fleetStub) Frozen() *wire.Frozen                { return nil }
+func (f *fleetStub) Frozen() *wire.Frozen                { return f.frozen }
 func (f *fleetStub) Ready() error                        { return f.err }
 
 // The tokens of tests.
