@@ -64,8 +64,8 @@ type Server struct {
 
 	draining context.Context // ends when the server stops: whoever waits is answered
 	drain    context.CancelFunc
-	singles atomic.Int32 // single signatures that callers wait for
-	streams streams      // of events
+	singles  atomic.Int32 // single signatures that callers wait for
+	streams  streams      // of events
 }
 
 // New registers all operations.
