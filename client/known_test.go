@@ -24,10 +24,14 @@ func TestKnownKey(t *testing.T) {
 			t.Error(err)
 		}
 		for name, bad := range map[string]func() (Key, error){
-			"chain":      func() (Key, error) { return KnownKey(c.Manifest(), "dogecoin", "k", proven.PublicKey, proven.ChainCode) },
+			"chain": func() (Key, error) {
+				return KnownKey(c.Manifest(), "dogecoin", "k", proven.PublicKey, proven.ChainCode)
+			},
 			"chain code": func() (Key, error) { return KnownKey(c.Manifest(), chain, "k", proven.PublicKey, nil) },
-			"public key": func() (Key, error) { return KnownKey(c.Manifest(), chain, "k", proven.PublicKey[:31], proven.ChainCode) },
-			"manifest":   func() (Key, error) { return KnownKey(nil, chain, "k", proven.PublicKey, proven.ChainCode) },
+			"public key": func() (Key, error) {
+				return KnownKey(c.Manifest(), chain, "k", proven.PublicKey[:31], proven.ChainCode)
+			},
+			"manifest": func() (Key, error) { return KnownKey(nil, chain, "k", proven.PublicKey, proven.ChainCode) },
 		} {
 			if key, err := bad(); err == nil {
 				t.Errorf("%s: another %s gives %+v", chain, name, key)

@@ -94,13 +94,19 @@ func (c *Client) SignMessage(ctx context.Context, req SignMessageRequest) (*Sign
 
 // Job is the request's job, for a fleet, without the fleet: to be saved, shown and approved
 // before Client.SignJob publishes it.
-func (r SignPSBTRequest) Job(m *Manifest) (*SignJob, error) { return r.job(m, newBranches(), presently) }
+func (r SignPSBTRequest) Job(m *Manifest) (*SignJob, error) {
+	return r.job(m, newBranches(), presently)
+}
 
 // Job is as SignPSBTRequest.Job.
-func (r SignSolanaRequest) Job(m *Manifest) (*SignJob, error) { return r.job(m, newBranches(), presently) }
+func (r SignSolanaRequest) Job(m *Manifest) (*SignJob, error) {
+	return r.job(m, newBranches(), presently)
+}
 
 // Job is as SignPSBTRequest.Job.
-func (r SignMessageRequest) Job(m *Manifest) (*SignJob, error) { return r.job(m, newBranches(), presently) }
+func (r SignMessageRequest) Job(m *Manifest) (*SignJob, error) {
+	return r.job(m, newBranches(), presently)
+}
 
 func newBranches() *derive.Cache { return derive.NewCache(maxBranches) }
 

@@ -44,14 +44,14 @@ func (s *Server) addCarry() {
 type CarryInput struct {
 	WaitParam
 	Body struct {
-		Payload   string            `json:"payload" minLength:"2" doc:"The job's JSON, byte for byte as it was signed"`
-		Signature string            `json:"signature" pattern:"^[0-9a-fA-F]{128}$" doc:"Ed25519, of the client's key"`
-		Approvals []CarriedApproval `json:"approvals,omitempty" maxItems:"16" doc:"That go with it"`
+		Payload   string        `json:"payload" minLength:"2" doc:"The job's JSON, byte for byte as it was signed"`
+		Signature string        `json:"signature" pattern:"^[0-9a-fA-F]{128}$" doc:"Ed25519, of the client's key"`
+		Approvals []JobApproval `json:"approvals,omitempty" maxItems:"16" doc:"That go with it"`
 	}
 }
 
-// CarriedApproval is an approval that a job has with it.
-type CarriedApproval struct {
+// JobApproval is an approval that a job has with it.
+type JobApproval struct {
 	Approver  string `json:"approver" minLength:"1" maxLength:"64" doc:"As policies name it"`
 	Time      int64  `json:"time" minimum:"0" doc:"Unix seconds: signed, too"`
 	Signature string `json:"signature" pattern:"^[0-9a-fA-F]{128}$" doc:"Ed25519, of the approver's key"`

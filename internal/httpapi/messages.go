@@ -14,7 +14,7 @@ var _ = resource((*Server).addMessages)
 func (s *Server) addMessages() {
 	register(s, operation{
 		id: "signMessage", method: http.MethodPost, path: "/v1/messages", tag: "Signatures", scopes: []Scope{Sign},
-		summary: "Sign a text", body: smallBody << 1, status: http.StatusAccepted, also: []int{http.StatusOK}, codes: reading,
+		summary: "Sign a text", body: smallBody << 1, status: http.StatusAccepted, also: []int{http.StatusOK}, codes: unreadable,
 		text: "With a bitcoin key as BIP 322 has it, the simple form of its Taproot address; with a solana key that of an " +
 			"off-chain message.",
 	}, s.signMessage)

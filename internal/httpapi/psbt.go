@@ -46,8 +46,8 @@ func (cl *claimed) wait(within, after time.Duration) (client.Wait, time.Time) {
 	return client.Wait{Until: cl.Expires, After: after}, time.Time{}
 }
 
-// reading are the problems of what nodes and gateways read, beside those of signing.
-var reading = append([]string{string(wire.CodeNoInput), string(wire.CodeMissingAmount), string(wire.CodeBadInput),
+// unreadable are the problems of what nodes and gateways read, beside those of signing.
+var unreadable = append([]string{string(wire.CodeNoInput), string(wire.CodeMissingAmount), string(wire.CodeBadInput),
 	string(wire.CodeNotUnderstood)}, signing...)
 
 var _ = resource((*Server).addPSBT)
@@ -56,7 +56,7 @@ func (s *Server) addPSBT() {
 	register(s, operation{
 		id: "signPSBT", method: http.MethodPost, path: "/v1/psbt", tag: "Signatures", scopes: []Scope{Sign},
 		summary: "Sign a PSBT", body: largeBody, status: http.StatusAccepted, also: []int{http.StatusOK},
-		codes: append([]string{string(wire.CodeBadPSBT)}, reading...),
+		codes: append([]string{string(wire.CodeBadPSBT)}, unreadable...),
 		text: "Every input whose internal key is a child of one of the keys, for the key path (BIP 371). Each node reads the " +
 			"PSBT itself, and signs what its policy allows.",
 	}, s.signPSBT)

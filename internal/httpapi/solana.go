@@ -17,7 +17,7 @@ func (s *Server) addSolana() {
 	register(s, operation{
 		id: "signSolanaTransaction", method: http.MethodPost, path: "/v1/solana/transactions", tag: "Signatures",
 		scopes: []Scope{Sign}, summary: "Sign a Solana transaction", body: smallBody, status: http.StatusAccepted,
-		also: []int{http.StatusOK}, codes: append([]string{string(wire.CodeBadTransaction)}, reading...),
+		also: []int{http.StatusOK}, codes: append([]string{string(wire.CodeBadTransaction)}, unreadable...),
 		text: "Legacy or version 0. Each node reads it itself, and signs what its policy allows.",
 	}, s.signSolana)
 }
