@@ -61,12 +61,13 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	}); err != nil {
 		return err
 	}
+	observe, memory := p.remember(g)
 	gw := gateway.New(gateway.Config{
 		Manifest: p.manifest, Lineage: lineage, Access: p.access, Name: p.name, Key: key,
-		Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer, Offset: p.watcher.Offset,
+		Bus: p.conn, Log: p.Log, Observe: observe, Tracer: p.tracer, Offset: p.watcher.Offset,
 		Build: command.Version(), Audit: log,
 	})
-	things, err := p.serveHTTP(ctx, g, gw, log, serves)
+	things, err := p.serveHTTP(ctx, g, gw, log, memory, serves)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/httpapi"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
+	"github.com/frostfleet/frostfleet/internal/recent"
 	"github.com/frostfleet/frostfleet/internal/reload"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -34,8 +35,8 @@ type httpPart struct {
 
 // serveHTTP starts the HTTP API of a gateway whose file asks for one, and returns what it takes
 // anew when files change. serves opens once it answers.
-func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.Gateway, log *audit.Writer, serves *gate) (
-	[]reload.Thing, error) {
+func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.Gateway, log *audit.Writer, memory *recent.Ring,
+	serves *gate) ([]reload.Thing, error) {
 	if !g.HTTPOn() {
 		return nil, nil
 	}
@@ -55,8 +56,8 @@ func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.
 		return nil, err
 	}
 	api := httpapi.New(httpapi.Config{
-		Manifest: p.manifest, Public: public, Access: gw.Access, Directory: known, Fleet: gw, Clients: h.clients,
-		Callers: h.callers, Audit: log, Observe: p.metrics.HTTP(), Log: p.Log, Version: command.Version(), Now: time.Now,
+		Manifest: p.manifest, Public: public, Access: gw.Access, Directory: known, Fleet: gw, Clients: h.clients, Carrier: &carrier{p.conn},
+		Callers: h.callers, Recent: memory.Look, Audit: log, Observe: p.metrics.HTTP(), Log: p.Log, Version: command.Version(), Now: time.Now,
 		Hosts: g.HTTP.Hosts, Plaintext: h.tls == nil,
 	})
 	listener, err := httpapi.Listen(g.HTTP.Host, g.HTTP.Port, api, h.tls, p.Log)
