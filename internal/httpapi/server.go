@@ -35,8 +35,8 @@ type Config struct {
 	Carrier   Carrier
 	Callers   *Callers
 	Recent    func(now time.Time) recent.Look // the last minutes of this gateway; nil: there is no /v1/stats
-	Audit     *audit.Writer // nil: none is written
-	Observe   Observer      // nil: nobody is told
+	Audit     *audit.Writer                   // nil: none is written
+	Observe   Observer                        // nil: nobody is told
 	Log       *slog.Logger
 	Version   string
 	Now       func() time.Time

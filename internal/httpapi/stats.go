@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/frostfleet/frostfleet/internal/recent"
 )
 
@@ -34,11 +36,21 @@ type StatsView struct {
 
 // KindStats are the jobs of one kind, step by step, the oldest first.
 type KindStats struct {
-	Kind   string     `json:"kind" enum:"keygen,sign"`
-	Jobs   []int      `json:"jobs" doc:"That ended"`
-	Items  []int      `json:"items" doc:"Keys or signatures that they made"`
-	Median []*float64 `json:"median" doc:"Seconds, of those that went well; null where there were none"`
-	P99    []*float64 `json:"p99" doc:"Seconds"`
+	Kind   string `json:"kind" enum:"keygen,sign"`
+	Jobs   []int  `json:"jobs" doc:"That ended"`
+	Items  []int  `json:"items" doc:"Keys or signatures that they made"`
+	Median Times  `json:"median" doc:"Seconds, of those that went well; null where there were none"`
+	P99    Times  `json:"p99" doc:"Seconds"`
+}
+
+// Times are seconds, or null.
+type Times []*float64
+
+// Schema implements huma.SchemaProvider.
+func (Times) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeArray, Items: &huma.Schema{Type: huma.TypeNumber, Nullable: true}}
+	s.PrecomputeMessages()
+	return s
 }
 
 // Failure is a code and how many jobs ended with it.
@@ -73,8 +85,8 @@ func (s *Server) getStats(context.Context, *struct{}) (*StatsOutput, error) {
 }
 
 // numbers has null for what is no number.
-func numbers(list []float64) []*float64 {
-	all := make([]*float64, len(list))
+func numbers(list []float64) Times {
+	all := make(Times, len(list))
 	for i, v := range list {
 		if !math.IsNaN(v) {
 			all[i] = &v
