@@ -30,6 +30,8 @@ const (
 	Presence   Stream = "PRESENCE"
 	Control    Stream = "CONTROL"
 	DeadLetter Stream = "DEADLETTER"
+	Requests   Stream = "REQUESTS"
+	Labels     Stream = "LABELS"
 )
 
 // RoundsOf is the stream of what one node says of key generations.
