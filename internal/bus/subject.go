@@ -30,6 +30,7 @@ const (
 	Presence   Stream = "PRESENCE"
 	Control    Stream = "CONTROL"
 	DeadLetter Stream = "DEADLETTER"
+	Webhooks   Stream = "WEBHOOKS"
 )
 
 // RoundsOf is the stream of what one node says of key generations.

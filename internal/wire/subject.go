@@ -37,6 +37,9 @@ func StoredResultSubject(client, job string) string { return "res." + client + "
 // client hears of it. Job may be "*".
 func ResultSubject(client, job string) string { return "result." + client + "." + job }
 
+// WebhookSubject is where gateways keep how far a webhook came.
+func WebhookSubject(name string) string { return "webhook." + name }
+
 // NoticeSubject is announced as a result is. A gateway leaves an answer there
 // that must not take the place of a stored result.
 func NoticeSubject(client, job string) string { return "notice." + client + "." + job }
