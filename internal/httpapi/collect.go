@@ -35,6 +35,7 @@ func (s *Server) signOne(ctx context.Context, in *SignInput, items []client.Sign
 	}
 	waiting, cancel := context.WithTimeout(ctx, in.duration())
 	defer cancel()
+	defer context.AfterFunc(s.draining, cancel)()
 	r, err := c.Sign(waiting, client.SignRequest{Items: items})
 	job := ""
 	var failed *client.JobError

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxStreams   = 16               // of one caller at once
+	maxWatchers  = 16               // of one caller at once
 	heartbeat    = 15 * time.Second // between two signs of life
 	streamWrite  = 10 * time.Second // for a reader to take an event
 	streamLength = 30 * time.Minute // then the reader comes again
@@ -24,30 +24,24 @@ const (
 	retryAfter = 1000
 )
 
-// streams are the event streams that are open.
+// streams counts the event streams that are open, by caller.
 type streams struct {
-	mu     sync.Mutex
-	open   map[string]int // by caller
-	ending chan struct{}  // closed when the server drains
-	ended  bool
+	mu   sync.Mutex
+	open map[string]int
 }
 
 // begin takes a place for one of a caller.
-func (s *streams) begin(caller string) (ending <-chan struct{}, ok bool) {
+func (s *streams) begin(caller string) (ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.make()
-	if s.open[caller] >= maxStreams {
-		return nil, false
+	if s.open == nil {
+		s.open = map[string]int{}
+	}
+	if s.open[caller] >= maxWatchers {
+		return false
 	}
 	s.open[caller]++
-	return s.ending, true
-}
-
-func (s *streams) make() {
-	if s.open == nil {
-		s.open, s.ending = map[string]int{}, make(chan struct{})
-	}
+	return true
 }
 
 func (s *streams) end(caller string) {
@@ -55,17 +49,6 @@ func (s *streams) end(caller string) {
 	defer s.mu.Unlock()
 	if s.open[caller]--; s.open[caller] <= 0 {
 		delete(s.open, caller)
-	}
-}
-
-// EndStreams ends all streams of events, so that the server can drain: their readers come
-// again, elsewhere.
-func (s *Server) EndStreams() {
-	s.streams.mu.Lock()
-	defer s.streams.mu.Unlock()
-	if s.streams.make(); !s.streams.ended {
-		s.streams.ended = true
-		close(s.streams.ending)
 	}
 }
 
@@ -102,13 +85,12 @@ func (s *Server) watchJob(ctx context.Context, in *WatchInput) (*huma.StreamResp
 	if job.State.Ended() && last >= eventID(&job) {
 		return &huma.StreamResponse{Body: func(c huma.Context) { c.SetStatus(http.StatusNoContent) }}, nil
 	}
-	ending, ok := s.streams.begin(p.Name)
-	if !ok {
-		return nil, problem("rate_limited", "this token or certificate has %d streams open", maxStreams).after(heartbeat)
+	if !s.streams.begin(p.Name) {
+		return nil, problem("rate_limited", "this token or certificate has %d streams open", maxWatchers).after(heartbeat)
 	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		defer s.streams.end(p.Name)
-		s.stream(c, ending, job.Client, in.ID, last)
+		s.stream(c, job.Client, in.ID, last)
 	}}, nil
 }
 
@@ -125,7 +107,7 @@ func eventID(j *directory.Job) uint64 {
 
 // stream writes events until the job has ended, its reader has gone or is too slow, or the
 // server drains.
-func (s *Server) stream(c huma.Context, ending <-chan struct{}, owner, id string, last uint64) {
+func (s *Server) stream(c huma.Context, owner, id string, last uint64) {
 	ctx, cancel := context.WithTimeout(c.Context(), streamLength)
 	defer cancel()
 	lines, err := s.cfg.Directory.Watch(ctx, owner, id)
@@ -156,7 +138,7 @@ func (s *Server) stream(c huma.Context, ending <-chan struct{}, owner, id string
 			}
 		case <-beat.C:
 			out.write(":\n\n")
-		case <-ending:
+		case <-s.draining.Done():
 			out.write("retry: %d\n\n", retryAfter)
 			return
 		}

@@ -98,6 +98,7 @@ func (s *Server) createKeys(ctx context.Context, in *KeygenInput) (*KeygenOutput
 func (s *Server) keysOf(ctx context.Context, client, job string, count int, until time.Time) []Key {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
+	defer context.AfterFunc(s.draining, cancel)()
 	for pause := (backoff.Backoff{Min: 5 * time.Millisecond, Max: 100 * time.Millisecond}); ; {
 		if keys, err := s.allOf(client, job); err == nil && len(keys) >= count {
 			return keys

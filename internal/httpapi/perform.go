@@ -50,6 +50,7 @@ func perform[R any](ctx context.Context, s *Server, cl *claimed, made *client.Ma
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	defer context.AfterFunc(s.draining, cancel)()
 	r, err := h.Wait(waiting)
 	return settle(ctx, s, r, err)
 }

@@ -8,6 +8,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -63,11 +64,15 @@ type Server struct {
 
 	singles atomic.Int32 // single signatures that callers wait for
 	streams streams      // of events
+
+	draining context.Context // ends when the server stops: whoever waits is answered
+	drain    context.CancelFunc
 }
 
 // New registers all operations.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), flying: make(chan struct{}, maxInFlight)}
+	s.draining, s.drain = context.WithCancel(context.Background())
 	c := huma.DefaultConfig("Frostfleet gateway", cfg.Version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", "" // the pages of this package need nothing from elsewhere
 	c.CreateHooks = nil                                   // no $schema links in answers
