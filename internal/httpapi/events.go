@@ -17,7 +17,7 @@ import (
 const (
 	maxWatchers  = 16               // of one caller at once
 	heartbeat    = 15 * time.Second // between two signs of life
-	streamWrite  = 10 * time.Second // for a reader to take an event
+	eventTime    = 10 * time.Second // for a reader to take an event
 	streamLength = 30 * time.Minute // then the reader comes again
 	// retryAfter is how long a reader waits before it comes again, in milliseconds: it goes
 	// to another gateway, or to this one's next life.
@@ -28,6 +28,8 @@ const (
 type streams struct {
 	mu   sync.Mutex
 	open map[string]int
+
+	patience time.Duration // for a reader to take an event
 }
 
 // begin takes a place for one of a caller.
@@ -119,7 +121,7 @@ func (s *Server) stream(c huma.Context, owner, id string, last uint64) {
 		}
 		return
 	}
-	out := newEventWriter(c)
+	out := newEventWriter(c, s.streams.patience)
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	out.write(": job %s\n\n", id)
@@ -147,24 +149,25 @@ func (s *Server) stream(c huma.Context, owner, id string, last uint64) {
 
 // eventWriter writes a stream (WHATWG HTML, section 9.2), each event at once and in its time.
 type eventWriter struct {
-	w   http.ResponseWriter
-	ctl *http.ResponseController
-	err error
+	w        http.ResponseWriter
+	ctl      *http.ResponseController
+	patience time.Duration
+	err      error
 }
 
-func newEventWriter(c huma.Context) *eventWriter {
+func newEventWriter(c huma.Context, patience time.Duration) *eventWriter {
 	_, w := humagoUnwrap(c)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // proxies that would collect events
 	w.WriteHeader(http.StatusOK)
-	return &eventWriter{w: w, ctl: http.NewResponseController(w)}
+	return &eventWriter{w: w, ctl: http.NewResponseController(w), patience: patience}
 }
 
 func (e *eventWriter) write(format string, args ...any) {
 	if e.err != nil {
 		return
 	}
-	if e.err = e.ctl.SetWriteDeadline(time.Now().Add(streamWrite)); e.err != nil {
+	if e.err = e.ctl.SetWriteDeadline(time.Now().Add(e.patience)); e.err != nil {
 		return
 	}
 	if _, e.err = fmt.Fprintf(e.w, format, args...); e.err == nil {

@@ -138,7 +138,7 @@ func (h *httpPart) openClients(ctx context.Context, public *client.Manifest) err
 		Manifest: public, Gateways: map[string]ed25519.PublicKey{}, SecondKeys: map[string]ed25519.PublicKey{},
 		AccessFile: g.Gateway.Access, Logger: h.p.Log, TracerProvider: h.p.tracer.Provider(),
 		CollectFor: httpapi.CollectFor,
-		URL: g.Bus.URL, Credentials: g.Bus.Credentials, TLSCA: g.Bus.TLSCA, TLSCert: g.Bus.TLSCert, TLSKey: g.Bus.TLSKey,
+		URL:        g.Bus.URL, Credentials: g.Bus.Credentials, TLSCA: g.Bus.TLSCA, TLSCert: g.Bus.TLSCert, TLSKey: g.Bus.TLSKey,
 	}
 	for _, one := range list.Gateways {
 		all := one.All()
