@@ -20,7 +20,7 @@ import (
 const (
 	maxConnections = 4096
 	maxHeader      = 16 << 10 // bytes
-	maxStreams     = 250      // of one HTTP/2 connection
+	http2Streams   = 250      // of one HTTP/2 connection
 	headerTime     = 5 * time.Second
 	idleTime       = time.Minute
 	writeTime      = 2 * time.Minute // what takes longer sets its own
@@ -83,7 +83,7 @@ func Listen(host string, port int, api *Server, t *TLS, log *slog.Logger) (*List
 	l := &Listener{listener: socket, api: api, secure: t != nil, done: make(chan error, 1), http: &http.Server{
 		Handler: api, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, WriteTimeout: writeTime,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		DisableGeneralOptionsHandler: true, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		DisableGeneralOptionsHandler: true, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: http2Streams},
 	}}
 	bounded := netutil.LimitListener(socket, maxConnections)
 	if t == nil {

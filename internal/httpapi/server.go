@@ -62,11 +62,10 @@ type Server struct {
 	flying chan struct{} // a place for each request under way
 	doc    document
 
-	singles atomic.Int32 // single signatures that callers wait for
-	streams streams      // of events
-
 	draining context.Context // ends when the server stops: whoever waits is answered
 	drain    context.CancelFunc
+	singles  atomic.Int32 // single signatures that callers wait for
+	streams  streams      // of events
 }
 
 // New registers all operations.
