@@ -83,6 +83,7 @@ func (g *Gateway) finish(e protocol.Finish) {
 	if d == nil {
 		d = givenBack() // its result counts all the same
 	}
+	g.cfg.Directory.Computed(e.Result.Keys)
 	stored, subject, err := g.storeResult(d, e.Result, e.Job.Trace)
 	if errors.Is(err, bus.ErrTooLarge) {
 		// What can never be stored must not hold its job for ever.
