@@ -73,6 +73,7 @@ type Server struct {
 // New registers all operations.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), flying: make(chan struct{}, maxInFlight)}
+	s.streams.patience = eventTime
 	s.draining, s.drain = context.WithCancel(context.Background())
 	c := huma.DefaultConfig("Frostfleet gateway", cfg.Version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", "" // the pages of this package need nothing from elsewhere
