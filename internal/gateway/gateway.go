@@ -150,6 +150,9 @@ func (g *Gateway) SetAccess(a *wire.Access) {
 	g.run.Step(protocol.AccessChanged{Access: a})
 }
 
+// Access is the access list that counts now.
+func (g *Gateway) Access() *wire.Access { return g.access.Load() }
+
 // Demand tells how much waits.
 func (g *Gateway) Demand() (demand protocol.Demand) {
 	g.run.With(func(c *protocol.Coordinator) { demand = c.Demand() })

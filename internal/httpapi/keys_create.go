@@ -61,55 +61,36 @@ type KeygenOutput struct {
 
 func (s *Server) createKeys(ctx context.Context, in *KeygenInput) (*KeygenOutput, error) {
 	p := s.principal(ctx)
-	c, err := s.signer(p)
-	if err != nil {
-		return nil, err
-	}
 	if refusal := checkRemark(in.Body.Label, in.Body.Metadata); refusal != nil {
 		return nil, refusal
 	}
-	id, expires, err := s.claim(ctx, p, wire.KindKeygen, in.Body.Count, in.IdempotencyKey, in.Body)
+	until := time.Now().Add(in.duration())
+	cl, made, err := book(ctx, s, in.IdempotencyKey, wanted{body: in.Body, kind: wire.KindKeygen, count: in.Body.Count},
+		func(cl *claimed) (*client.Made[client.KeygenResult], error) {
+			return cl.client.Maker().Keygen(client.KeygenRequest{
+				Chain: in.Body.Chain, Count: in.Body.Count, JobID: cl.Job, Expires: cl.Expires})
+		})
 	if err != nil {
-		return nil, s.fail(ctx, err)
+		return nil, err
 	}
 	if in.Body.Label != "" || len(in.Body.Metadata) > 0 { // before the keys: they never lack it
 		body := RemarkBody{in.Body.Label, in.Body.Metadata}
-		if err := s.note(ctx, directory.Remark{Client: p.Client, Job: id}, body); err != nil {
+		if err := s.note(ctx, directory.Remark{Client: p.Client, Job: cl.Job}, body); err != nil {
 			return nil, s.fail(ctx, err)
 		}
 	}
-	if !s.isOver(p.Client, id) {
-		req := client.KeygenRequest{Chain: in.Body.Chain, Count: in.Body.Count, JobID: id, Expires: expires}
-		if _, err := c.SubmitKeygen(ctx, req); err != nil {
-			return nil, s.fail(ctx, err)
+	o, err := perform(ctx, s, cl, made, in.duration())
+	if err != nil {
+		return nil, err
+	}
+	out := &KeygenOutput{Status: o.status(), Location: jobPath(cl.Job),
+		Body: KeygenAnswer{Job: cl.Job, Status: string(o.state), Code: o.code, Error: o.text}}
+	if o.state == directory.Done {
+		if out.Body.Keys = s.keysOf(ctx, p.Client, cl.Job, in.Body.Count, until); out.Body.Keys == nil {
+			out.Status, out.Body.Status = http.StatusAccepted, string(directory.Accepted)
 		}
-	}
-	out := &KeygenOutput{Status: http.StatusAccepted, Location: "/v1/jobs/" + id,
-		Body: KeygenAnswer{Job: id, Status: string(directory.Accepted)}}
-	if in.duration() <= 0 {
-		return out, nil
-	}
-	until := time.Now().Add(in.duration())
-	job, err := s.await(ctx, p.Client, id, in.duration())
-	if err != nil || !job.State.Ended() {
-		return out, nil // stored it is
-	}
-	if job.State != directory.Done {
-		out.Status = http.StatusOK
-		out.Body = KeygenAnswer{Job: id, Status: string(job.State), Code: string(job.Code), Error: job.Error}
-		return out, nil
-	}
-	if keys := s.keysOf(ctx, p.Client, id, in.Body.Count, until); keys != nil {
-		out.Status, out.Body.Status, out.Body.Keys = http.StatusOK, string(job.State), keys
 	}
 	return out, nil
-}
-
-// isOver reports whether the directory has the end of a job: publishing it again would be refused
-// once it has expired, though its result is there.
-func (s *Server) isOver(client, id string) bool {
-	job, err := s.cfg.Directory.Job(client, id)
-	return err == nil && job.State.Ended()
 }
 
 // keysOf are the keys of a job that is done, once the directory has read all of them; nil if it
@@ -117,6 +98,7 @@ func (s *Server) isOver(client, id string) bool {
 func (s *Server) keysOf(ctx context.Context, client, job string, count int, until time.Time) []Key {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
+	defer context.AfterFunc(s.draining, cancel)()
 	for pause := (backoff.Backoff{Min: 5 * time.Millisecond, Max: 100 * time.Millisecond}); ; {
 		if keys, err := s.allOf(client, job); err == nil && len(keys) >= count {
 			return keys

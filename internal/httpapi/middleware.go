@@ -31,7 +31,11 @@ type request struct {
 	url    *url.URL
 	route  string // method and path
 	log    *slog.Logger
+	link   *http.ResponseController
 }
+
+// arrived takes away the time that the body had: it would end the request's context.
+func (r *request) arrived() { _ = r.link.SetReadDeadline(time.Time{}) } // tests have no connection
 
 type requestKey struct{}
 
@@ -61,6 +65,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	q := &request{id: requestID(r), url: r.URL, route: r.Method + " " + r.URL.Path, log: s.cfg.Log}
 	out := &recorder{ResponseWriter: w}
+	q.link = http.NewResponseController(w)
+	if r.Body != nil && r.Body != http.NoBody { // also of requests that nobody reads the body of
+		_ = q.link.SetReadDeadline(begun.Add(bodyTime))
+	}
 	out.Header().Set("X-Request-Id", q.id)
 	out.Header().Set("X-Content-Type-Options", "nosniff")
 	ctx := context.WithValue(r.Context(), requestKey{}, q)

@@ -53,8 +53,9 @@ var (
 func register[I, O any](s *Server, o operation, handler func(context.Context, *I) (*O, error)) {
 	op := huma.Operation{
 		OperationID: o.id, Method: o.method, Path: o.path, Summary: o.summary, Description: o.describe(),
-		DefaultStatus: o.status, MaxBodyBytes: o.body, BodyReadTimeout: bodyTime,
-		Tags: []string{o.tag}, Responses: map[string]*huma.Response{},
+		DefaultStatus: o.status, MaxBodyBytes: o.body,
+		BodyReadTimeout: bodyTime,
+		Tags:            []string{o.tag}, Responses: map[string]*huma.Response{},
 		Security: []map[string][]string{{bearer: o.scopeNames()}, {mutual: o.scopeNames()}},
 	}
 	if op.MaxBodyBytes == 0 {
@@ -64,7 +65,10 @@ func register[I, O any](s *Server, o operation, handler func(context.Context, *I
 	byStatus := o.problems(takesBody)
 	op.Errors = slices.Sorted(maps.Keys(byStatus))
 	op.Middlewares = huma.Middlewares{s.authorise(o.scopes), s.negotiate(o.produces, takesBody), checkQuery}
-	huma.Register(s.api, op, handler)
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		requestOf(ctx).arrived()
+		return handler(ctx, in)
+	})
 	o.complete(op.Responses, byStatus)
 }
 

@@ -8,9 +8,11 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -59,11 +61,17 @@ type Server struct {
 	api    huma.API
 	flying chan struct{} // a place for each request under way
 	doc    document
+
+	draining context.Context // ends when the server stops: whoever waits is answered
+	drain    context.CancelFunc
+	singles  atomic.Int32 // single signatures that callers wait for
+	streams  streams      // of events
 }
 
 // New registers all operations.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), flying: make(chan struct{}, maxInFlight)}
+	s.draining, s.drain = context.WithCancel(context.Background())
 	c := huma.DefaultConfig("Frostfleet gateway", cfg.Version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", "" // the pages of this package need nothing from elsewhere
 	c.CreateHooks = nil                                   // no $schema links in answers

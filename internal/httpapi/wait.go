@@ -29,6 +29,7 @@ func (s *Server) await(ctx context.Context, client, id string, wait time.Duratio
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	defer context.AfterFunc(s.draining, cancel)()
 	var lines <-chan directory.Job
 	for pause := noticed; ; {
 		lines, err = s.cfg.Directory.Watch(ctx, client, id)
