@@ -21,8 +21,8 @@ func TestKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.Chain != wire.Bitcoin || k.Job != jobID(1) || k.Client != "alice" || len(k.PublicKey) != 33 || len(k.ChainCode) != 32 ||
-		k.Created.IsZero() {
+	if k.Chain != wire.Bitcoin || k.Job != jobID(1) || k.Client != "alice" || len(k.PublicKey) != 33 ||
+		len(k.ChainCode) != 32 || k.Created.IsZero() {
 		t.Errorf("%+v", k)
 	}
 	if _, err := d.Key("bob", batch+".1"); !errors.Is(err, ErrNotFound) {
@@ -94,13 +94,16 @@ func TestJobs(t *testing.T) {
 		t.Errorf("%+v", j)
 	}
 	w.entry("alice", jobID(1), wire.Bitcoin, 0, 3, false)
-	w.result(&wire.Result{Job: jobID(1), Client: "alice", Kind: wire.KindKeygen, Status: wire.StatusDone, Chain: wire.Bitcoin})
+	w.result(&wire.Result{
+		Job: jobID(1), Client: "alice", Kind: wire.KindKeygen, Status: wire.StatusDone, Chain: wire.Bitcoin,
+	})
 	var last Job
 	for j := range lines {
 		last = j
 	}
 	w.settled(d.Directory)
-	if j, err := d.Job("", jobID(1)); err != nil || last.State != Done || j.Done != 3 || j.Gateway != "gw" || j.Ended.IsZero() {
+	j, err := d.Job("", jobID(1))
+	if err != nil || last.State != Done || j.Done != 3 || j.Gateway != "gw" || j.Ended.IsZero() {
 		t.Errorf("%+v, %+v, %v", last, j, err)
 	}
 	page, err := d.Keys(KeyQuery{Client: "alice", Job: jobID(1), Limit: 10})
@@ -128,7 +131,8 @@ func TestJobs(t *testing.T) {
 	if err != nil || len(jobs.Jobs) != 1 || jobs.Jobs[0].Label != "Cold Storage" {
 		t.Errorf("%+v, %v", jobs, err)
 	}
-	if payload, headers, err := d.Result(w.ctx, "alice", jobID(1)); err != nil || len(payload) == 0 || headers[wire.HeaderGateway][0] != "gw" {
+	payload, headers, err := d.Result(w.ctx, "alice", jobID(1))
+	if err != nil || len(payload) == 0 || headers[wire.HeaderGateway][0] != "gw" {
 		t.Errorf("%s, %v, %v", payload, headers, err)
 	}
 }
