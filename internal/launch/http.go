@@ -14,6 +14,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/console"
 	"github.com/frostfleet/frostfleet/internal/directory"
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/httpapi"
@@ -57,7 +58,8 @@ func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.
 	api := httpapi.New(httpapi.Config{
 		Manifest: p.manifest, Public: public, Access: gw.Access, Directory: known, Fleet: gw, Clients: h.clients,
 		Callers: h.callers, Audit: log, Observe: p.metrics.HTTP(), Log: p.Log, Version: command.Version(), Now: time.Now,
-		Hosts: g.HTTP.Hosts, Plaintext: h.tls == nil,
+		Console: console.Handler(),
+		Hosts:   g.HTTP.Hosts, Plaintext: h.tls == nil,
 	})
 	listener, err := httpapi.Listen(g.HTTP.Host, g.HTTP.Port, api, h.tls, p.Log)
 	if err != nil {
