@@ -52,7 +52,7 @@ export function Approval({route, approvals}) {
         <${Facts} of=${[['Client', visible(job.client)], ['Approved by', have(job)],
           ['Approve until', job.approve_until && `${clock(job.approve_until)} (${ago(job.approve_until, now)})`],
           ['Signed within', job.expires_after && `${duration(job.expires_after)} of the last approval, or never`],
-          ['Digest', html`<${Copy} text=${job.digest} what="the digest" />`]]} />
+          ['Digest', html`<${Copy} text=${job.digest} what="the digest" />`, true]]} />
         ${job.approvals?.length > 0 && html`<${Table} caption="Approvals so far" rows=${job.approvals} columns=${[
           {head: 'Approver', cell: a => visible(a.approver)},
           {head: 'Approved', cell: a => html`<${Time} at=${a.time} />`}]} />`}
@@ -122,7 +122,7 @@ function Give({job, fleet, sent}) {
     <div class="row">
       <label>Your name, as the policy has it <input id="approver" required pattern="[A-Za-z0-9_\\-]{1,64}" value=${name}
         autocomplete="off" spellcheck="false" onInput=${e => setName(e.target.value)} /></label>
-      <label>Your key file <input id="key-file" type="file" required ref=${file} aria-describedby="key-kept" /></label>
+      <label>Your key file <input id="key-file" type="file" ref=${file} aria-describedby="key-kept" /></label>
       <button type="submit" class="main" disabled=${busy}>Review…</button></div>
     <p id="key-kept" class="small muted">The file of <code>frostctl fleet key</code>, 64 hexadecimal digits. It is read by this
       page, signs here, and is sent nowhere. This page came from the gateway: for what you would not trust a gateway with,
@@ -136,11 +136,11 @@ function Confirm({job, ready, busy, sign, close}) {
   const dialog = useRef(null), [read, setRead] = useState(false);
   useEffect(() => { dialog.current.showModal(); }, []);
   return html`<dialog ref=${dialog} aria-labelledby="confirm-title" onClose=${close}>
-    <h2 id="confirm-title">You are about to approve</h2>
+    <h2 id="confirm-title" tabindex="-1" autofocus>You are about to approve</h2>
     <${Reading} of=${job.reading} />
     <${Facts} of=${[['As', visible(ready.approver)],
-      ['With the key', html`<code>${visible(ready.key.publicKey)}</code>`],
-      ['Digest', html`<${Mark} is="ok">computed here from the payload, and the same as the gateway’s<//>`]]} />
+      ['With the key', html`<code>${visible(ready.key.publicKey)}</code>`, true],
+      ['Digest', html`<${Mark} is="ok">computed here from the payload, and the same as the gateway’s<//>`, true]]} />
     <h3>This text is signed</h3>
     <pre tabindex="0" aria-label="Text that is signed">${visible(ready.text, '\n')}</pre>
     <label class="check"><input type="checkbox" id="compared" checked=${read} onChange=${e => setRead(e.target.checked)} />

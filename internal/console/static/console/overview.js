@@ -22,7 +22,7 @@ export function Overview({fleet, approvals}) {
         <${JobTable} jobs=${d.jobs} caption="The newest jobs" />`}<//></section>
     ${fleet.data && html`<section class="card" aria-labelledby="identity"><h2 id="identity">This fleet</h2><${Facts} of=${[
       ['Name', visible(fleet.data.fleet)], ['Network', visible(fleet.data.network)],
-      ['Manifest', html`<code>${visible(fleet.data.manifest)}</code>`],
+      ['Manifest', html`<code>${visible(fleet.data.manifest)}</code>`, true],
       ['Gateways', (fleet.data.gateways ?? []).map(visible).join(', ')]]} /></section>`}`;
 }
 
