@@ -16,7 +16,7 @@ import (
 
 // Publish stores a message and returns its sequence once the server has it
 // (on disk, for a file stream). It retries until ctx ends, unless no repetition
-// can succeed: ErrExists (RESULTS), ErrTooLarge, ErrDenied, ErrClosed, ErrSubject.
+// can succeed: ErrExists (RESULTS, REQUESTS), ErrTooLarge, ErrDenied, ErrClosed, ErrSubject.
 // An attempt of unknown outcome is repeated, which may store the message twice;
 // where that matters use PublishSlot.
 func (b *Bus) Publish(ctx context.Context, subject string, data []byte, header map[string][]string) (uint64, error) {

@@ -31,6 +31,8 @@ const (
 	Control    Stream = "CONTROL"
 	DeadLetter Stream = "DEADLETTER"
 	Webhooks   Stream = "WEBHOOKS"
+	Requests   Stream = "REQUESTS"
+	Labels     Stream = "LABELS"
 )
 
 // RoundsOf is the stream of what one node says of key generations.

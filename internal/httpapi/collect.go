@@ -7,6 +7,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/directory"
+	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -35,7 +36,8 @@ func (s *Server) signOne(ctx context.Context, in *SignInput, items []client.Sign
 	}
 	waiting, cancel := context.WithTimeout(ctx, in.duration())
 	defer cancel()
-	r, err := c.Sign(waiting, client.SignRequest{Items: items})
+	defer context.AfterFunc(s.draining, cancel)()
+	r, err := c.Sign(tracing.Remote(waiting), client.SignRequest{Items: items})
 	job := ""
 	var failed *client.JobError
 	var open *client.UnfinishedError

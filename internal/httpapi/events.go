@@ -15,39 +15,35 @@ import (
 )
 
 const (
-	maxStreams   = 16               // of one caller at once
+	maxWatchers  = 16               // of one caller at once
 	heartbeat    = 15 * time.Second // between two signs of life
-	streamWrite  = 10 * time.Second // for a reader to take an event
+	eventTime    = 10 * time.Second // for a reader to take an event
 	streamLength = 30 * time.Minute // then the reader comes again
 	// retryAfter is how long a reader waits before it comes again, in milliseconds: it goes
 	// to another gateway, or to this one's next life.
 	retryAfter = 1000
 )
 
-// streams are the event streams that are open.
+// streams counts the event streams that are open, by caller.
 type streams struct {
-	mu     sync.Mutex
-	open   map[string]int // by caller
-	ending chan struct{}  // closed when the server drains
-	ended  bool
+	mu   sync.Mutex
+	open map[string]int
+
+	patience time.Duration // for a reader to take an event
 }
 
 // begin takes a place for one of a caller.
-func (s *streams) begin(caller string) (ending <-chan struct{}, ok bool) {
+func (s *streams) begin(caller string) (ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.make()
-	if s.open[caller] >= maxStreams {
-		return nil, false
+	if s.open == nil {
+		s.open = map[string]int{}
+	}
+	if s.open[caller] >= maxWatchers {
+		return false
 	}
 	s.open[caller]++
-	return s.ending, true
-}
-
-func (s *streams) make() {
-	if s.open == nil {
-		s.open, s.ending = map[string]int{}, make(chan struct{})
-	}
+	return true
 }
 
 func (s *streams) end(caller string) {
@@ -55,17 +51,6 @@ func (s *streams) end(caller string) {
 	defer s.mu.Unlock()
 	if s.open[caller]--; s.open[caller] <= 0 {
 		delete(s.open, caller)
-	}
-}
-
-// EndStreams ends all streams of events, so that the server can drain: their readers come
-// again, elsewhere.
-func (s *Server) EndStreams() {
-	s.streams.mu.Lock()
-	defer s.streams.mu.Unlock()
-	if s.streams.make(); !s.streams.ended {
-		s.streams.ended = true
-		close(s.streams.ending)
 	}
 }
 
@@ -102,13 +87,12 @@ func (s *Server) watchJob(ctx context.Context, in *WatchInput) (*huma.StreamResp
 	if job.State.Ended() && last >= eventID(&job) {
 		return &huma.StreamResponse{Body: func(c huma.Context) { c.SetStatus(http.StatusNoContent) }}, nil
 	}
-	ending, ok := s.streams.begin(p.Name)
-	if !ok {
-		return nil, problem("rate_limited", "this token or certificate has %d streams open", maxStreams).after(heartbeat)
+	if !s.streams.begin(p.Name) {
+		return nil, problem("rate_limited", "this token or certificate has %d streams open", maxWatchers).after(heartbeat)
 	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		defer s.streams.end(p.Name)
-		s.stream(c, ending, job.Client, in.ID, last)
+		s.stream(c, job.Client, in.ID, last)
 	}}, nil
 }
 
@@ -125,7 +109,7 @@ func eventID(j *directory.Job) uint64 {
 
 // stream writes events until the job has ended, its reader has gone or is too slow, or the
 // server drains.
-func (s *Server) stream(c huma.Context, ending <-chan struct{}, owner, id string, last uint64) {
+func (s *Server) stream(c huma.Context, owner, id string, last uint64) {
 	ctx, cancel := context.WithTimeout(c.Context(), streamLength)
 	defer cancel()
 	lines, err := s.cfg.Directory.Watch(ctx, owner, id)
@@ -137,7 +121,7 @@ func (s *Server) stream(c huma.Context, ending <-chan struct{}, owner, id string
 		}
 		return
 	}
-	out := newEventWriter(c)
+	out := newEventWriter(c, s.streams.patience)
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	out.write(": job %s\n\n", id)
@@ -156,7 +140,7 @@ func (s *Server) stream(c huma.Context, ending <-chan struct{}, owner, id string
 			}
 		case <-beat.C:
 			out.write(":\n\n")
-		case <-ending:
+		case <-s.draining.Done():
 			out.write("retry: %d\n\n", retryAfter)
 			return
 		}
@@ -165,24 +149,25 @@ func (s *Server) stream(c huma.Context, ending <-chan struct{}, owner, id string
 
 // eventWriter writes a stream (WHATWG HTML, section 9.2), each event at once and in its time.
 type eventWriter struct {
-	w   http.ResponseWriter
-	ctl *http.ResponseController
-	err error
+	w        http.ResponseWriter
+	ctl      *http.ResponseController
+	patience time.Duration
+	err      error
 }
 
-func newEventWriter(c huma.Context) *eventWriter {
+func newEventWriter(c huma.Context, patience time.Duration) *eventWriter {
 	_, w := humagoUnwrap(c)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Accel-Buffering", "no") // proxies that would collect events
 	w.WriteHeader(http.StatusOK)
-	return &eventWriter{w: w, ctl: http.NewResponseController(w)}
+	return &eventWriter{w: w, ctl: http.NewResponseController(w), patience: patience}
 }
 
 func (e *eventWriter) write(format string, args ...any) {
 	if e.err != nil {
 		return
 	}
-	if e.err = e.ctl.SetWriteDeadline(time.Now().Add(streamWrite)); e.err != nil {
+	if e.err = e.ctl.SetWriteDeadline(time.Now().Add(e.patience)); e.err != nil {
 		return
 	}
 	if _, e.err = fmt.Fprintf(e.w, format, args...); e.err == nil {

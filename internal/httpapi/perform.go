@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/directory"
+	"github.com/frostfleet/frostfleet/internal/tracing"
 )
 
 // submitTime is for a job to be stored in JetStream.
@@ -50,6 +51,7 @@ func perform[R any](ctx context.Context, s *Server, cl *claimed, made *client.Ma
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	defer context.AfterFunc(s.draining, cancel)()
 	r, err := h.Wait(waiting)
 	return settle(ctx, s, r, err)
 }
@@ -59,7 +61,7 @@ func perform[R any](ctx context.Context, s *Server, cl *claimed, made *client.Ma
 func submit[R any](ctx context.Context, s *Server, cl *claimed, made *client.Made[R]) (*client.Handle[R], error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), submitTime)
 	defer cancel()
-	h, err := client.Submit(ctx, cl.client, made)
+	h, err := client.Submit(tracing.Remote(ctx), cl.client, made)
 	if err != nil {
 		return nil, s.unpublished(ctx, cl.Job, err)
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/audit"
+	"github.com/frostfleet/frostfleet/internal/recent"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -33,8 +34,9 @@ type Config struct {
 	Clients   map[string]*client.Client // those whose keys this gateway holds, by name
 	Carrier   Carrier
 	Callers   *Callers
-	Audit     *audit.Writer // nil: none is written
-	Observe   Observer      // nil: nobody is told
+	Recent    func(now time.Time) recent.Look // the last minutes of this gateway; nil: there is no /v1/stats
+	Audit     *audit.Writer                   // nil: none is written
+	Observe   Observer                        // nil: nobody is told
 	Log       *slog.Logger
 	Version   string
 	Now       func() time.Time
@@ -71,6 +73,7 @@ type Server struct {
 // New registers all operations.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, mux: http.NewServeMux(), flying: make(chan struct{}, maxInFlight)}
+	s.streams.patience = eventTime
 	s.draining, s.drain = context.WithCancel(context.Background())
 	c := huma.DefaultConfig("Frostfleet gateway", cfg.Version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", "" // the pages of this package need nothing from elsewhere
