@@ -211,6 +211,13 @@ const press = `(e => {
 	return true;
 })(%s)`
 
+// arrives waits for a page of the console: its heading is there, and has the focus.
+func (b *tab) arrives(heading string) {
+	b.Helper()
+	b.until(fmt.Sprintf(`(h => h && h === document.activeElement && h.innerText.startsWith(%s))(document.querySelector('h1'))`,
+		quoted(heading)))
+}
+
 // click clicks on what a CSS selector finds.
 func (b *tab) click(selector string) {
 	b.Helper()

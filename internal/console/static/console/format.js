@@ -14,6 +14,12 @@ export function short(text, n = 8) {
   return s.length > n + 1 ? s.slice(0, n) + '…' : s;
 }
 
+// ends is a long name by its beginning and its end: ids that are made one after the other begin alike.
+export function ends(text) {
+  const s = visible(text);
+  return s.length > 16 ? `${s.slice(0, 6)}…${s.slice(-6)}` : s;
+}
+
 const whole = new Intl.NumberFormat('en');
 
 // count writes a whole number with separators.
