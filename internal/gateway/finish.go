@@ -168,7 +168,7 @@ func (g *Gateway) done(token uint64, answer *wire.Result) {
 	if answer != nil {
 		items := answer.Amount()
 		g.cfg.Observe.JobDone(protocol.JobEnd{
-			Kind: answer.Kind, Code: answer.Code, Items: items, Interactive: items <= wire.InteractiveItems,
+			Kind: answer.Kind, Code: answer.Code, Reason: answer.Error, Items: items, Interactive: items <= wire.InteractiveItems,
 			Trace: d.span.Trace(), Took: time.Since(d.since),
 		})
 	}

@@ -114,6 +114,14 @@ func (o *operation) problems(takesBody bool) map[int][]string {
 // and the headers.
 func (o *operation) complete(responses map[string]*huma.Response, byStatus map[int][]string) {
 	success := responses[strconv.Itoa(max(o.status, http.StatusOK))]
+	for _, media := range o.produces {
+		if success.Content == nil {
+			success.Content = map[string]*huma.MediaType{}
+		}
+		if success.Content[media] == nil {
+			success.Content[media] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+		}
+	}
 	for _, status := range o.also {
 		other := *success
 		other.Description = http.StatusText(status)

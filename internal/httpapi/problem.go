@@ -101,6 +101,8 @@ var problems = map[string]problemRow{
 	"validation_failed":      {422, "The request is not as the document has it", false},
 	"idempotency_key_reused": {422, "Another request had this idempotency key", false},
 	"no_extended_key":        {422, "Keys of this chain have no extended key", false},
+	"bad_count":              {422, "There are not so many", false},
+	"invalid_child":          {422, "The key has no child at this index", false},
 	"rate_limited":           {429, "Too many requests", true},
 	"internal":               {500, "A fault of the gateway or the fleet", true},
 	"busy":                   {503, "No room now", true},

@@ -20,6 +20,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/audit"
+	"github.com/frostfleet/frostfleet/internal/recent"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -33,8 +34,9 @@ type Config struct {
 	Clients   map[string]*client.Client // those whose keys this gateway holds, by name
 	Carrier   Carrier
 	Callers   *Callers
-	Audit     *audit.Writer // nil: none is written
-	Observe   Observer      // nil: nobody is told
+	Recent    func(now time.Time) recent.Look // the last minutes of this gateway; nil: there is no /v1/stats
+	Audit     *audit.Writer                   // nil: none is written
+	Observe   Observer                        // nil: nobody is told
 	Log       *slog.Logger
 	Version   string
 	Now       func() time.Time

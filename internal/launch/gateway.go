@@ -61,12 +61,25 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	}); err != nil {
 		return err
 	}
-	gw := gateway.New(gateway.Config{
+	observe, memory := p.remember(g)
+	var gw *gateway.Gateway
+	known, err := p.openDirectory(ctx, g, log, func() *gateway.Gateway { return gw })
+	if err != nil {
+		return err
+	}
+	cfg := gateway.Config{
 		Manifest: p.manifest, Lineage: lineage, Access: p.access, Name: p.name, Key: key,
-		Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer, Offset: p.watcher.Offset,
+		Bus: p.conn, Log: p.Log, Observe: observe, Tracer: p.tracer, Offset: p.watcher.Offset,
 		Build: command.Version(), Audit: log,
-	})
-	things, err := p.serveHTTP(ctx, g, gw, log, serves)
+	}
+	if known != nil {
+		cfg.Directory = known
+	}
+	gw = gateway.New(cfg)
+	if known != nil {
+		p.runDirectory(known)
+	}
+	things, err := p.serveHTTP(ctx, g, gw, log, memory, known, serves)
 	if err != nil {
 		return err
 	}

@@ -14,12 +14,15 @@ import (
 	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/console"
 	"github.com/frostfleet/frostfleet/internal/directory"
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/httpapi"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
+	"github.com/frostfleet/frostfleet/internal/recent"
 	"github.com/frostfleet/frostfleet/internal/reload"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // httpPart is a gateway's HTTP API.
@@ -34,8 +37,8 @@ type httpPart struct {
 
 // serveHTTP starts the HTTP API of a gateway whose file asks for one, and returns what it takes
 // anew when files change. serves opens once it answers.
-func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.Gateway, log *audit.Writer, serves *gate) (
-	[]reload.Thing, error) {
+func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.Gateway, log *audit.Writer, memory *recent.Ring,
+	known *directory.Directory, serves *gate) ([]reload.Thing, error) {
 	if !g.HTTPOn() {
 		return nil, nil
 	}
@@ -50,15 +53,11 @@ func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.
 	if err := h.openClients(ctx, public); err != nil {
 		return nil, err
 	}
-	known, err := h.openDirectory(ctx)
-	if err != nil {
-		return nil, err
-	}
 	api := httpapi.New(httpapi.Config{
 		Manifest: p.manifest, Public: public, Access: gw.Access, Directory: known, Fleet: gw, Clients: h.clients,
-		Carrier: &carrier{p.conn},
-		Callers: h.callers, Audit: log, Observe: p.metrics.HTTP(), Log: p.Log, Version: command.Version(), Now: time.Now,
-		Hosts: g.HTTP.Hosts, Plaintext: h.tls == nil,
+		Carrier: &carrier{p.conn}, Callers: h.callers, Recent: memory.Look, Audit: log, Observe: p.metrics.HTTP(),
+		Log: p.Log, Version: command.Version(), Now: time.Now,
+		Console: console.Handler(), Hosts: g.HTTP.Hosts, Plaintext: h.tls == nil,
 	})
 	listener, err := httpapi.Listen(g.HTTP.Host, g.HTTP.Port, api, h.tls, p.Log)
 	if err != nil {
@@ -190,9 +189,40 @@ func (h *httpPart) openClient(ctx context.Context, base client.Config, held conf
 	return nil
 }
 
-// openDirectory opens the projection of keys and jobs, which reads on until the program stops.
-func (h *httpPart) openDirectory(context.Context) (httpapi.Directory, error) {
-	return &directory.Directory{}, nil
+// openDirectory opens the projection of keys and jobs of a gateway with an HTTP API, and runs it
+// until the program stops; nil without one. running is the gateway, once there is one.
+func (p *program) openDirectory(ctx context.Context, g *config.Gateway, log *audit.Writer,
+	running func() *gateway.Gateway) (*directory.Directory, error) {
+	if !g.HTTPOn() {
+		return nil, nil
+	}
+	d, err := directory.Open(ctx, directory.Config{
+		Path: g.HTTP.Directory, Bus: p.conn, Manifest: p.manifest, Audit: log, Log: p.Log,
+		Known:  func() wire.ManifestSet { return running().Lineage() },
+		Access: func() *wire.Access { return running().Access() },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("[http] directory: %w", err)
+	}
+	p.ends = append(p.ends, func() {
+		if err := d.Close(); err != nil {
+			p.Log.Warn("directory", "err", err)
+		}
+	})
+	return d, nil
+}
+
+// runDirectory runs it until the program stops: longer than the gateway, which gives it what it
+// verifies.
+func (p *program) runDirectory(d *directory.Directory) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := d.Run(ctx); err != nil && ctx.Err() == nil {
+			p.Log.Error("the directory reads no further", "err", err)
+		}
+	})
+	p.ends = append(p.ends, func() { cancel(); running.Wait() })
 }
 
 // callersOf are the callers of a section.
