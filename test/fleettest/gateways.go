@@ -25,7 +25,7 @@ func WithHTTP(t T, ports ...int) func(dir string) {
 			t.Fatal(err)
 		}
 		for i, port := range ports {
-			own := string(text) + httpSection(i, port)
+			own := string(text) + httpSection(dir, i, port)
 			if i > 0 {
 				own = addGateway(t, dir, i, own)
 			}
@@ -34,7 +34,7 @@ func WithHTTP(t T, ports ...int) func(dir string) {
 	}
 }
 
-func httpSection(i, port int) string {
+func httpSection(dir string, i, port int) string {
 	return fmt.Sprintf(`
 [http]
 port = %d
@@ -42,14 +42,14 @@ directory = "directory%d.db"
 
 [[http.client]]
 name = %q
-key_file = "client.key"
+key_file = %q
 
 [[http.token]]
 name = "test"
 sha256 = "%x"
 client = %q
 scopes = ["keygen", "sign", "read", "approve"]
-`, port, i, Client, sha256.Sum256([]byte(Token)), Client)
+`, port, i, Client, filepath.Join(dir, filepath.Dir(fleet.ClientFile), "client.key"), sha256.Sum256([]byte(Token)), Client)
 }
 
 // gatewayFile is that of gateway i.
@@ -57,7 +57,7 @@ func gatewayFile(i int) string {
 	if i == 0 {
 		return fleet.GatewayFile
 	}
-	return fmt.Sprintf("gateway%d.toml", i)
+	return filepath.Join(filepath.Dir(fleet.GatewayFile), fmt.Sprintf("gateway%d.toml", i))
 }
 
 // SecondGateway is the name of the second one for Kill.
@@ -70,7 +70,7 @@ func (p *Processes) StartSecondGateway() { p.run(SecondGateway, "frost-gateway",
 func addGateway(t T, dir string, i int, text string) string {
 	t.Helper()
 	name := fmt.Sprint("gateway", i)
-	_, entry, err := fleet.Party{Name: name}.NewKey(filepath.Join(dir, name+".key"))
+	_, entry, err := fleet.Party{Name: name}.NewKey(filepath.Join(dir, filepath.Dir(fleet.GatewayFile), name+".key"))
 	if err != nil {
 		t.Fatal(err)
 	}
