@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"image/png"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -263,8 +265,10 @@ func TestFleet(t *testing.T) {
 	b.follow("Fleet")
 	b.arrives("")
 	b.sees("payments: fee")
+	b.until(`!document.querySelector('nav .badge')`)
 	b.shot("fleet.png")
 	if *update {
+		f.busy(keys)
 		b.picture(filepath.Join(root, "docs", "console.png"))
 	}
 	b.click("#forget")
@@ -274,10 +278,21 @@ func TestFleet(t *testing.T) {
 // ends is how the console writes an id in a table.
 func ends(id string) string { return id[:6] + "…" + id[len(id)-6:] }
 
-// picture writes the page as docs/console.md shows it, at most 150 kB.
+// busy has the fleet sign for a while, now more and now less, for charts that show something.
+func (f *live) busy(keys []madeKey) {
+	f.Helper()
+	for i := range 150 {
+		post[object](f, "/v1/messages?wait=60s", object{"key": keys[i%len(keys)].ID, "text": fmt.Sprint("receipt ", i)})
+		time.Sleep(time.Duration(200+150*math.Sin(float64(i)/8)) * time.Millisecond)
+	}
+}
+
+// picture writes what is on the screen as docs/console.md shows it, at most 150 kB.
 func (b *tab) picture(file string) {
 	b.Helper()
-	image, err := png.Decode(bytes.NewReader(result(b, chromedp.FullScreenshot(100))))
+	b.do(chromedp.EmulateViewport(1180, 940))
+	b.until(`innerWidth === 1180`)
+	image, err := png.Decode(bytes.NewReader(result(b, chromedp.CaptureScreenshot())))
 	if err != nil {
 		b.Fatal(err)
 	}
