@@ -30,7 +30,7 @@ func (h *httpPart) startWebhooks(ctx context.Context, known httpapi.Directory) (
 	h.p.metrics.WebhooksOldest(w.Oldest)
 	set := func(hooks []webhook.Config) {
 		for _, c := range hooks {
-			observe.Know(c.Name)
+			observe.Know(c.Name, webhook.Outcomes)
 		}
 		w.Set(hooks)
 	}

@@ -17,12 +17,9 @@ func (m *Metrics) Webhooks() *Webhooks {
 			"again) or given_up."}, []string{"webhook", "outcome"})}
 }
 
-// webhookOutcomes are those of package webhook.
-var webhookOutcomes = []string{"delivered", "failed", "given_up"}
-
 // Know has the series of a webhook there before anything moves.
-func (w *Webhooks) Know(name string) {
-	for _, outcome := range webhookOutcomes {
+func (w *Webhooks) Know(name string, outcomes []string) {
+	for _, outcome := range outcomes {
 		w.deliveries.WithLabelValues(name, outcome)
 	}
 }
