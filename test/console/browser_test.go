@@ -143,9 +143,6 @@ func (b *tab) check() {
 	for _, what := range append(b.wrong, forbidden...) {
 		b.Error(what)
 	}
-	if b.Failed() {
-		b.shot("failed.png")
-	}
 }
 
 // result is what an action comes to, in the time that a person would wait.

@@ -166,7 +166,7 @@ func TestKeys(t *testing.T) {
 	f := newFake(t)
 	id := strings.Repeat("60", 16) + ".5"
 	const address = "tb1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesf3hn0c"
-	f.set("/v1/addresses/"+address, object{"address": address, "key": id, "path": "0/17", "client": "shop"})
+	f.set("/v1/addresses/"+address, object{"address": address, "path": "0/17", "key": f.answers["GET /v1/keys/"+id]})
 	f.set("/v1/keys/"+id+"/addresses", object{"addresses": []object{{"index": 0, "path": "0/0", "address": "tb1pchild"}}})
 	b := opened(t, f, wide)
 	b.follow("Keys")

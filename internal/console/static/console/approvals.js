@@ -21,7 +21,7 @@ export function Approvals({approvals}) {
     <p class="muted">Sign jobs that a policy holds back until enough people agree.</p>
     <${Resource} of=${approvals} isEmpty=${d => d.approvals.length === 0} empty="Nothing waits for approval.">${data => html`
       <${Table} caption="Jobs that wait for approval" rows=${data.approvals} id=${j => `${j.client}.${j.job}`} columns=${[
-        {head: 'Job', cell: j => html`<a href=${link(j)}><code>${visible(j.job)}</code></a>`},
+        {head: 'Job', cell: j => html`<a href=${link(j)}><code class="whole">${visible(j.job)}</code></a>`},
         {head: 'Client', cell: j => visible(j.client)},
         {head: 'Asks for', cell: j => kinds[j.kind] ?? html`<${Mark} is="bad">can’t be read<//>`},
         {head: 'Pays', wide: true, cell: j => payments(j.reading).length > 0 && html`<${Money} list=${payments(j.reading)} />`},

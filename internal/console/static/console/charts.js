@@ -23,7 +23,7 @@ export function Chart({title, unit, times, series, write}) {
   const lines = series.map(s => {
     let path = '', pen = false;
     s.values.forEach((v, i) => {
-      if (Number.isFinite(v)) path += `${pen ? 'L' : 'M'}${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
+      if (Number.isFinite(v)) path += `${pen ? 'L' : 'M'}${x(i).toFixed(1)} ${y(v).toFixed(1)}${pen ? '' : 'h0'}`; // h0: a dot
       pen = Number.isFinite(v);
     });
     return path;

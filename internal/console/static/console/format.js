@@ -39,9 +39,9 @@ export function duration(s) {
   if (s < 0.001) return s <= 0 ? '0 s' : '<1 ms';
   if (s < 1) return `${Math.round(s * 1000)} ms`;
   if (s < 10) return `${s.toFixed(1)} s`;
-  if (s < 60) return `${Math.round(s)} s`;
+  if (s < 60) return `${Math.floor(s)} s`;
   const m = Math.floor(s / 60), h = Math.floor(m / 60), d = Math.floor(h / 24);
-  if (h === 0) return `${m} min ${Math.round(s) % 60} s`;
+  if (h === 0) return `${m} min ${Math.floor(s) % 60} s`;
   if (d === 0) return `${h} h ${m % 60} min`;
   return `${d} d ${h % 24} h`;
 }

@@ -50,8 +50,8 @@ function Found({address: wanted}) {
   const found = usePoll(`/v1/addresses/${encodeURIComponent(wanted)}`, 0);
   return html`<${Resource} of=${found}>${a => html`<section class="card"><${Facts} of=${[
     ['Address', html`<${Copy} text=${a.address} what="the address" />`, true],
-    ['Key', html`<a href=${link(a.key)}><code>${visible(a.key)}</code></a>`, true],
-    ['Path', visible(a.path)], ['Client', visible(a.client)], ['Label', visible(a.label)]]} /></section>`}<//>`;
+    ['Key', html`<a href=${link(a.key.id)}><code>${visible(a.key.id)}</code></a>`, true],
+    ['Path', visible(a.path)], ['Client', visible(a.key.client)], ['Label', visible(a.key.label)]]} /></section>`}<//>`;
 }
 
 function List({path, searched}) {
