@@ -188,7 +188,7 @@ func plainText(s string) string {
 // auditShow are the flags of audit show.
 type auditShow struct {
 	clients, jobs, decisions, events, rules []string
-	since                                   string
+	since                                   timeFlag
 }
 
 func newAuditShow() *cobra.Command {
@@ -209,7 +209,7 @@ as it stands in the file, without its hash.`,
 	f.StringArrayVar(&o.decisions, "decision", nil, "records with this decision: "+names(audit.Decisions))
 	f.StringArrayVar(&o.events, "event", nil, "records of this kind: "+names(audit.Events))
 	f.StringArrayVar(&o.rules, "rule", nil, "records that this rule of the policy decided")
-	f.StringVar(&o.since, "since", "", "records from this time on: 2026-01-02T15:04:05Z, or so long ago: 36h")
+	f.Var(&o.since, "since", "records from then on: 2026-01-31, 2026-01-31T12:00:00Z, or 36h, which is so long ago")
 	return cmd
 }
 
@@ -222,10 +222,6 @@ func names[T ~string](all []T) string {
 }
 
 func (o *auditShow) run(cmd *cobra.Command, paths []string) error {
-	since, err := sinceTime(o.since, time.Now())
-	if err != nil {
-		return err
-	}
 	for _, d := range o.decisions {
 		if !slices.Contains(audit.Decisions, audit.Decision(d)) {
 			return usagef("--decision %.40q: use %s", d, names(audit.Decisions))
@@ -244,7 +240,7 @@ func (o *auditShow) run(cmd *cobra.Command, paths []string) error {
 	p.quiet = isTerminal(cmd.OutOrStdout())
 	defer p.finish()
 	_, err = audit.Verify(cmd.Context(), files, audit.Options{Progress: p.update, Each: func(_ audit.File, r *audit.Record) error {
-		if r.Time.Before(since) || !o.wanted(r) {
+		if r.Time.Before(time.Time(o.since)) || !o.wanted(r) {
 			return nil
 		}
 		return show(cmd, r, func(w io.Writer) error {
@@ -267,21 +263,6 @@ func (o *auditShow) wanted(r *audit.Record) bool {
 		}
 	}
 	return true
-}
-
-// sinceTime reads --since.
-func sinceTime(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, usagef("--since %.40q: use a time such as 2026-01-02T15:04:05Z, or how long ago, such as 36h", text)
-	}
-	return at, nil
 }
 
 // auditLine is a record for people.

@@ -34,19 +34,3 @@ func (c *Client) check(s *source) {
 	s.externalBus()
 	c.HTTP.check(s)
 }
-
-// CheckFiles reads the files that LoadClient does, and those of [http], which only what asks
-// gateways needs.
-func (c *Client) CheckFiles() error {
-	s := c.src.again()
-	c.files(s)
-	if c.HTTP.URL != "" {
-		if _, err := ReadToken(c.HTTP.TokenFile); err != nil {
-			s.Fail("http.token_file", "%v", err)
-		}
-		if _, err := ReadCA(c.HTTP.CA); err != nil {
-			s.Fail("http.ca", "%v", err)
-		}
-	}
-	return s.result()
-}

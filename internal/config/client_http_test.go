@@ -78,21 +78,3 @@ func TestToken(t *testing.T) {
 		}
 	}
 }
-
-// TestClientFilesOfHTTP: what [http] names is read by check, and by nothing that does without it.
-func TestClientFilesOfHTTP(t *testing.T) {
-	t.Parallel()
-	path := clientFile(t, "[http]\nurl = \"https://a\"\ntoken_file = \"none\"\nca = \"a.key\"\n")
-	key := filepath.Join(filepath.Dir(path), "a.key")
-	if err := os.WriteFile(key, []byte(strings.Repeat("07", 32)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c, err := LoadClient(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = c.CheckFiles()
-	if err == nil || !strings.Contains(err.Error(), ":6: http.token_file: ") || !strings.Contains(err.Error(), ":7: http.ca: ") {
-		t.Errorf("%v", err)
-	}
-}

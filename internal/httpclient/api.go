@@ -185,9 +185,9 @@ func (c *Client) DescriptorOf(ctx context.Context, id string) (d Descriptor, err
 	return d, err
 }
 
-// Remark is what is said of a key or of a job's keys. A nil field stays as it is.
+// Remark is what is said of a key or of a job's keys: it replaces what was said before.
 type Remark struct {
-	Label    *string           `json:"label,omitempty"`
+	Label    string            `json:"label"`
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
