@@ -17,9 +17,11 @@ import (
 func newAuditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "audit", Short: "Read and check the audit logs of workers and gateways",
-		Long: `Each worker and each gateway with an audit_path writes down who asked for what, and
-what it decided, in a log whose records are a chain of hashes: docs/audit.md. These
-commands read the files of such a log, of any size, and need no fleet.`,
+		Long: `Each worker and each gateway with an audit_path writes down who asked for what,
+and what it decided, in a log whose records are a chain of hashes:
+docs/audit.md. These commands read the files of such a log, of any size, and
+need no fleet.`,
+		Example: `  frostctl audit verify data0/audit`,
 	}
 	cmd.AddCommand(newAuditVerify(), newAuditShow(), newAuditHeads())
 	return cmd
@@ -38,12 +40,13 @@ func newAuditVerify() *cobra.Command {
 		Use: "verify DIR|FILE... [--head SEQ:HASH]", Short: "Check that an audit log is what was written",
 		Args: cobra.MinimumNArgs(1),
 		Long: `Verify checks the chain of an audit log over all its files: a record that was
-changed, dropped, put in or moved is named with its file and line, and the exit code is
-4. Name the folder of a log, and those of its archive.
+changed, dropped, put in or moved is named with its file and line, and the exit
+code is 4. Name the folder of a log, and those of its archive.
 
-That an end was cut shows by heads that others heard: --head, as audit heads prints
-them, or --heads-from, the audit log of a gateway, which notes the heads of all nodes
-each minute. Without one of them a log that was cut looks like one that is shorter.`,
+That an end was cut shows by heads that others heard: --head, as audit heads
+prints them, or --heads-from, the audit log of a gateway, which notes the heads
+of all nodes each minute. Without one of them a log that was cut looks like one
+that is shorter.`,
 		Example: `  frostctl audit verify data0/audit
   frostctl audit verify archive/node0 data0/audit --head 1234:5f0c...
   frostctl audit verify data0/audit --heads-from gateway/audit --json`,
@@ -195,9 +198,9 @@ func newAuditShow() *cobra.Command {
 	var o auditShow
 	cmd := &cobra.Command{
 		Use: "show DIR|FILE...", Short: "Print the records of an audit log", Args: cobra.MinimumNArgs(1),
-		Long: `Show prints the records of an audit log, the oldest first, and checks the chain on
-the way: what it prints is what was written. With --json each record is a JSON object
-as it stands in the file, without its hash.`,
+		Long: `Show prints the records of an audit log, the oldest first, and checks the chain
+on the way: what it prints is what was written. With --json each record is a
+JSON object as it stands in the file, without its hash.`,
 		Example: `  frostctl audit show data0/audit --since 24h
   frostctl audit show data0/audit --client treasury --decision denied --decision needs_approval
   frostctl audit show gateway/audit --job 0198c0de-7a10-7cc3-98c4-dc0c0c07398f --json`,

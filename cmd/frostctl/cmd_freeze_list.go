@@ -19,10 +19,10 @@ func newFreezesCommand() *cobra.Command {
 	var restore string
 	cmd := &cobra.Command{
 		Use: "freezes", Short: "List what is frozen, and what is to be unfrozen (administrator)", Args: cobra.NoArgs,
-		Long: `Freezes lists the freezes in force, and the unfreezes that lack votes, as CONTROL and
-this machine's access list have them. A node may know of more: those that CONTROL
-lost, and those of administrators who left the list. frost-worker freezes lists them,
-and --restore publishes what it prints with --json.`,
+		Long: `Freezes lists the freezes in force, and the unfreezes that lack votes, as
+CONTROL and this machine's access list have them. A node may know of more: those
+that CONTROL lost, and those of administrators who left the list. frost-worker
+freezes lists them, and --restore publishes what it prints with --json.`,
 		Example: `  frostctl freezes --config administrator0/administrator.toml
   frostctl freezes --json | jq 'select(.scope == "client").name'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -31,8 +31,8 @@ still in work are not listed.
 
 A client may read its results one by one, by the id of the job. Listing them
 all, and dead letters, takes an account that may read the streams RESULTS and
-DEADLETTER, such as the administrator's. Over HTTP, jobs list shows them all, and
-jobs watch those in work.`,
+DEADLETTER, such as the administrator's. Over HTTP, jobs list shows them all,
+and jobs watch those in work.`,
 		Example: `  frostctl jobs
   frostctl jobs 0198c0de-7a10-7cc3-98c4-dc0c0c07398f
   frostctl jobs --json | jq 'select(.status == "failed")'`,

@@ -59,12 +59,12 @@ func newJobsListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List this client's jobs, also those in work",
 		Long: `List prints jobs, newest first, as a gateway's directory has them: also those in
-work and those that ended up to 30 days ago. AMOUNT is how many keys or signatures
-there are so far.
+work and those that ended up to 30 days ago. AMOUNT is how many keys or
+signatures there are so far.
 
-Where no gateway is configured ([http] of client.toml, or $FROSTCTL_URL), it reads
-the streams as frostctl jobs does: what ended in the last 24 hours, the oldest
-first.`,
+Where no gateway is configured ([http] of client.toml, or $FROSTCTL_URL), it
+reads the streams as frostctl jobs does: what ended in the last 24 hours, the
+oldest first.`,
 		Example: `  frostctl jobs list --status failed --since 24h
   frostctl jobs list --all --json | jq 'select(.kind == "keygen") | .amount'`,
 		Args: cobra.NoArgs,

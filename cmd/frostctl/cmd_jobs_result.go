@@ -36,12 +36,14 @@ for nothing.
 What a result proves, it proves for the job that was signed, so the job has to
 be there: in the file of jobs that keygen saved, or as a payload in a file of
 its own, byte for byte as any program published it. Without JOB it is all jobs
-of the file, or the one that sign --job saved. For a sign job, name the file of its keys (--keys): signatures of keys
-that are not in it are named and not printed, and the exit code is 4.
+of the file, or the one that sign --job saved. For a sign job, name the file of
+its keys (--keys): signatures of keys that are not in it are named and not
+printed, and the exit code is 4.
 
-JOB without a file is fetched from a gateway over HTTP ([http] of client.toml), and
-is checked as far as it can be: one of the fleet's gateways signed it. What that
-gateway made up, only the job shows. With --json it is the result as it is stored.
+JOB without a file is fetched from a gateway over HTTP ([http] of client.toml),
+and is checked as far as it can be: one of the fleet's gateways signed it. What
+that gateway made up, only the job shows. With --json it is the result as it is
+stored.
 
 The exit code is 6 if a job has no result: it is in progress, was never
 published, or ended more than 24 hours ago; and 3 if the fleet gave it up.`,

@@ -22,9 +22,9 @@ func newJobsWatchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch [JOB]",
 		Short: "Follow a job to its end, or all jobs of this client",
-		Long: `Watch prints a job whenever it changes, until it has ended: a line each time, with
---json an object. On a terminal a bar shows how far it is. Ctrl-C ends what is
-shown here, not the job.
+		Long: `Watch prints a job whenever it changes, until it has ended: a line each time,
+with --json an object. On a terminal a bar shows how far it is. Ctrl-C ends what
+is shown here, not the job.
 
 The exit code is that of jobs result: 0 done, 3 refused, denied or given up in
 part or whole, 6 not ended after --timeout, as a job that waits for approvals.

@@ -86,8 +86,8 @@ func newDescriptorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "descriptor --key ID",
 		Short: "Print a key's output descriptor",
-		Long: `Descriptor prints tr([fingerprint]xpub/<0;1>/*)#checksum (BIPs 380, 386, 389), which
-stands for the addresses that frostctl addresses derives, with and without
+		Long: `Descriptor prints tr([fingerprint]xpub/<0;1>/*)#checksum (BIPs 380, 386, 389),
+which stands for the addresses that frostctl addresses derives, with and without
 --change. With --split it prints two descriptors, to receive and for change, for
 wallets that don't read <0;1>. On test networks the extended key is a tpub.
 
@@ -146,8 +146,9 @@ func newXpubCommand() *cobra.Command {
 		Use:   "xpub --key ID",
 		Short: "Print a key's extended public key",
 		Long: `Xpub prints the extended public key of BIP 32: xpub on mainnet, tpub on the test
-networks. Without --account it is of depth 0. Give wallets the descriptor instead
-where they take one: it says that the addresses are Taproot, and has a checksum.
+networks. Without --account it is of depth 0. Give wallets the descriptor
+instead where they take one: it says that the addresses are Taproot, and has a
+checksum.
 
 The key is taken from the keys file and verified against the manifest, offline.
 Where there is no such file and client.toml has a gateway ([http]), the gateway

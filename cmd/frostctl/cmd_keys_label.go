@@ -22,9 +22,9 @@ func newKeysLabelCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "label {ID | --job JOB}",
 		Short: "Say what a key, or all keys of a job, are for",
-		Long: `Label sets the label of a key, or of all keys of a keygen job, and notes pairs of
-name and value beside it. What is not named stays as it is: --label "" takes the
-label away, and --metadata NAME= a pair. A key's own label counts before its
+		Long: `Label sets the label of a key, or of all keys of a keygen job, and notes pairs
+of name and value beside it. What is not named stays as it is: --label "" takes
+the label away, and --metadata NAME= a pair. A key's own label counts before its
 job's. All gateways have it, the last one that was set.
 
 It takes a token with the scope keygen.` + gatewayHelp,

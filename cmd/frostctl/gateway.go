@@ -22,8 +22,8 @@ const (
 // gatewayHelp ends the help of each command that asks a gateway over HTTP.
 const gatewayHelp = `
 
-It asks a gateway over HTTP: [http] of client.toml has the URL and the file of the
-token, or $` + envURL + ` and $` + envToken + ` do, which count first.`
+It asks a gateway over HTTP: [http] of client.toml has the URL and the file of
+the token, or $` + envURL + ` and $` + envToken + ` do, which count first.`
 
 // gatewaySection is the [http] that counts; its URL is empty where there is none. The
 // environment is enough: no client.toml need be there.

@@ -220,14 +220,34 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	}
 }
 
+// wrap breaks a text between words into lines of at most so many bytes.
+func wrap(text string, width int, end string) string {
+	var out strings.Builder
+	line := 0
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case line+1+len(word) > width:
+			out.WriteString(end)
+			line = 0
+		default:
+			out.WriteByte(' ')
+			line++
+		}
+		out.WriteString(word)
+		line += len(word)
+	}
+	return out.String()
+}
+
 func newExitCodes(root *cobra.Command, all []Exit) *cobra.Command {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b Exit) int { return a.Code - b.Code })
 	var table strings.Builder
 	for _, e := range all {
-		fmt.Fprintf(&table, "%-4d %s\n", e.Code, e.Meaning)
+		fmt.Fprintf(&table, "%-4d %s\n", e.Code, wrap(e.Meaning, 74, "\n     "))
 	}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "exit-codes", Short: "What the exit codes mean", Long: table.String(), Args: cobra.NoArgs,
 		Example: "  " + root.Name() + " exit-codes --json",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -240,6 +260,15 @@ func newExitCodes(root *cobra.Command, all []Exit) *cobra.Command {
 			}
 			return err
 		},
+	}
+	jsonFlag(root, cmd)
+	return cmd
+}
+
+// jsonFlag adds --json to a command of a program whose commands don't all have it.
+func jsonFlag(root, cmd *cobra.Command) {
+	if root.PersistentFlags().Lookup("json") == nil {
+		cmd.Flags().Bool("json", false, "print JSON, one object a line")
 	}
 }
 

@@ -16,8 +16,8 @@ func newMan(root *cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the man pages of all commands into a directory",
-		Long: `Man writes one page a command into a directory, which is made if it is not there.
-With SOURCE_DATE_EPOCH in the environment, the pages have that date.`,
+		Long: `Man writes one page a command into a directory, which is made if it is not
+there. With SOURCE_DATE_EPOCH in the environment, the pages have that date.`,
 		Example: "  " + root.Name() + " man ~/.local/share/man/man1 && man " + root.Name(),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,6 +40,7 @@ With SOURCE_DATE_EPOCH in the environment, the pages have that date.`,
 			return err
 		},
 	}
+	jsonFlag(root, cmd)
 	return cmd
 }
 
