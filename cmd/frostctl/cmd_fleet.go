@@ -20,7 +20,7 @@ clients, leads it to a next manifest, and shows how it is.`,
   frostctl fleet status`,
 	}
 	cmd.AddCommand(newFleetInitCommand(), newFleetManifestCommand(), newFleetKeyCommand(), newFleetHashCommand(),
-		newFleetAddClientCommand(), newFleetNextCommand(), newFleetReshareCommand())
+		newFleetAddClientCommand(), newFleetNextCommand(), newFleetReshareCommand(), newFleetStatusCommand())
 	return cmd
 }
 
