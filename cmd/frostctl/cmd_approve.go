@@ -16,6 +16,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/policy"
+	"github.com/frostfleet/frostfleet/internal/reading"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -143,13 +144,13 @@ func (f signFile) render(w io.Writer, m *client.Manifest, job *client.SignJob) e
 		until = fmt.Sprintf("waits for approvals until %s, and expires %s after the last one",
 			job.Wait.Until.Format(time.RFC3339), job.Wait.After)
 	}
-	_, err := fmt.Fprintf(w, "job %s of client %s, fleet %s, %s\n", job.ID, visible(f.Head.Client), visible(m.Fleet), until)
+	_, err := fmt.Fprintf(w, "job %s of client %s, fleet %s, %s\n", job.ID, reading.Visible(f.Head.Client), reading.Visible(m.Fleet), until)
 	if err == nil {
 		err = renderJob(w, m, job)
 	}
 	if names := f.approvers(); err == nil && len(names) > 0 {
 		// Whose key is whose, a policy knows.
-		_, err = fmt.Fprintf(w, "  said to be approved by %s\n", visible(strings.Join(names, ", ")))
+		_, err = fmt.Fprintf(w, "  said to be approved by %s\n", reading.Visible(strings.Join(names, ", ")))
 	}
 	return err
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/jobfile"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
+	"github.com/frostfleet/frostfleet/internal/reading"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -286,7 +287,7 @@ func (p *pendingJobs) sayApproved(ctx context.Context, cmd *cobra.Command, owner
 		if slices.ContainsFunc(signed.Approvals, func(a wire.Approval) bool { return a.Name == made.Name && a.Time == made.Time }) {
 			line.Waits = "yes"
 			line.Approvals = each(signed.Approvals, func(a wire.Approval) string { return a.Name })
-			return say(cmd, line, "job %s is approved by %s\n", line.Job, visible(strings.Join(line.Approvals, ", ")))
+			return say(cmd, line, "job %s is approved by %s\n", line.Job, reading.Visible(strings.Join(line.Approvals, ", ")))
 		}
 	}
 	line.Waits = "unknown"

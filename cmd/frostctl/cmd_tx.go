@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/jobfile"
+	"github.com/frostfleet/frostfleet/internal/reading"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
@@ -69,8 +70,8 @@ func showTx(cmd *cobra.Command, o *requestOptions, manifest, file string) error 
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	in, roots := job.Reading()
-	shown := meaning{Intent: in, Network: m.Network, Roots: roots, Replaces: job.Replaces}
-	return show(cmd, shown.line(), shown.render)
+	shown := reading.Request{Intent: in, Network: m.Network, Roots: roots, Replaces: job.Replaces}
+	return show(cmd, shown.JSON(), shown.WriteText)
 }
 
 // readTx reads what a file has: a saved job, or a transaction.

@@ -90,3 +90,11 @@ func (p portFlag) String() string {
 
 // Type is shown in help texts.
 func (portFlag) Type() string { return "port" }
+
+func each[A, B any](list []A, of func(A) B) []B {
+	made := make([]B, len(list))
+	for i, a := range list {
+		made[i] = of(a)
+	}
+	return made
+}

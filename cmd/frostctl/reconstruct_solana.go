@@ -11,6 +11,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/exit"
+	"github.com/frostfleet/frostfleet/internal/reading"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 	"github.com/frostfleet/frostfleet/internal/tx/solana"
 )
@@ -79,8 +80,8 @@ func signSolana(cmd *cobra.Command, raw []byte, roots []exit.Root, named []strin
 	if refusal != nil {
 		return refusal
 	}
-	shown := meaning{Intent: t.Intent(), Network: roots[0].Network, Roots: asked}
-	if err := shown.render(cmd.ErrOrStderr()); err != nil {
+	shown := reading.Request{Intent: t.Intent(), Network: roots[0].Network, Roots: asked}
+	if err := shown.WriteText(cmd.ErrOrStderr()); err != nil {
 		return err
 	}
 	signatures := make([][]byte, len(shown.Signatures))

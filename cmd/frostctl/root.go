@@ -106,7 +106,7 @@ warnings and errors to standard error.`,
 	add("use", newKeygenCommand(), newSignCommand(), newApproveCommand(), newPendingCommand(), newTxCommand(), newVerifyCommand(),
 		newAddressesCommand(), newKeysCommand(), newJobsCommand(), newBenchCommand(), newCheckCommand())
 	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newAuditCommand(), newFreezeCommand(),
-		newUnfreezeCommand(), newFreezesCommand(), newReconstructCommand(), newTestDKGCommand(), newDevCommand(),
+		newUnfreezeCommand(), newFreezesCommand(), newHTTPCommand(), newReconstructCommand(), newTestDKGCommand(), newDevCommand(),
 		newDemoCommand())
 	completeFlags(root)
 	return root

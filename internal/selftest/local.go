@@ -2,6 +2,7 @@ package selftest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -87,7 +88,11 @@ func CheckGateway(path string) *Report {
 			return program{}, err
 		}
 		manifest := func(*Step) error { _, err := g.LoadManifest(); return err }
-		return program{"gateway " + g.Gateway.Name, g.CheckFiles, manifest, g.Gateway.Access}, nil
+		files := func() error {
+			_, err := launch.LoadWebhooks(&g.HTTP)
+			return errors.Join(g.CheckFiles(), err)
+		}
+		return program{"gateway " + g.Gateway.Name, files, manifest, g.Gateway.Access}, nil
 	})
 	storage := func(_ context.Context, s *Step) error {
 		if !g.Bus.Embedded {
