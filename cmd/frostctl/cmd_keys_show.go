@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -33,16 +34,16 @@ frostctl verify --keys FILE.` + gatewayHelp,
 				return err
 			}
 			defer c.Close()
-			id := args[0]
-			if _, err := wire.ParseKeyID(id); err != nil {
-				if !isAddress(id) {
-					return usagef("%.100q is neither the id of a key nor an address", id)
+			ask := c.Key
+			if _, err := wire.ParseKeyID(args[0]); err != nil {
+				if !isAddress(args[0]) {
+					return usagef("%.100q is neither the id of a key nor an address", args[0])
 				}
-				if id, err = c.KeyOf(cmd.Context(), id); err != nil {
-					return err
-				}
+				ask = c.KeyOf
 			}
-			k, err := c.Key(cmd.Context(), id)
+			ctx, cancel := context.WithTimeout(cmd.Context(), gatewayTime)
+			defer cancel()
+			k, err := ask(ctx, args[0])
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -123,11 +124,16 @@ func writeRow(out *strings.Builder, columns []column, widths []int, cells []stri
 	for i, cell := range cells {
 		cell = cut(cell, widths[i], columns[i].middle)
 		out.WriteString(cell)
-		if i < len(cells)-1 {
+		if i < len(cells)-1 && !blank(cells[i+1:]) {
 			out.WriteString(strings.Repeat(" ", widths[i]-uniseg.StringWidth(cell)+gap))
 		}
 	}
 	out.WriteByte('\n')
+}
+
+// blank reports whether nothing follows, not even spaces.
+func blank(cells []string) bool {
+	return !slices.ContainsFunc(cells, func(c string) bool { return c != "" })
 }
 
 // cut shortens a text to so many cells.

@@ -170,12 +170,12 @@ func (c *Client) Key(ctx context.Context, id string) (k Key, err error) {
 	return k, err
 }
 
-// KeyOf is the id of the key with this address.
-func (c *Client) KeyOf(ctx context.Context, address string) (id string, err error) {
+// KeyOf is the key with this address.
+func (c *Client) KeyOf(ctx context.Context, address string) (Key, error) {
 	var found struct {
-		Key string `json:"key"`
+		Key Key `json:"key"`
 	}
-	err = c.get(ctx, "/v1/addresses/"+url.PathEscape(address), nil, &found)
+	err := c.get(ctx, "/v1/addresses/"+url.PathEscape(address), nil, &found)
 	return found.Key, err
 }
 

@@ -41,6 +41,9 @@ func (c *Client) stream(ctx context.Context, r request, use func(io.Reader) erro
 	defer timer.Stop()
 	var used error
 	err := c.ask(ctx, r, 0, func(answer *http.Response) error {
+		if answer.StatusCode == http.StatusNoContent {
+			return nil // nothing will come any more
+		}
 		kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 		if kind != r.accept {
 			return fmt.Errorf("an answer of type %.64q, not %s", kind, r.accept)
@@ -167,6 +170,11 @@ func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[Job, error] {
 				return nil
 			})
 			if ended {
+				return
+			}
+			if err == nil && !opened { // it has ended, and that was told before
+				job, err := c.Job(ctx, id)
+				yield(job, err)
 				return
 			}
 			if opened && pause.Wait(ctx) == nil {
