@@ -104,10 +104,12 @@ func (s *Server) labelKey(ctx context.Context, in *LabelKeyInput) (*KeyOutput, e
 	if err == nil {
 		err = s.note(ctx, directory.Remark{Client: k.Client, Key: k.ID}, in.Body)
 	}
+	if err == nil { // where it lacks what its job has, that counts
+		k, err = s.cfg.Directory.Key(p.Of(), in.ID)
+	}
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
-	k.Label, k.Metadata = string(in.Body.Label), in.Body.Metadata
 	return &KeyOutput{s.view(&k)}, nil
 }
 
