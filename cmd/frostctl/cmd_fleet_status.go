@@ -152,7 +152,7 @@ func nodeGrid(f *httpclient.Fleet) *grid {
 			there = "yes"
 		}
 		if !n.Since.IsZero() {
-			heard = seconds(n.Lag).String() + " ago"
+			heard = ago(n.Lag)
 		}
 		g.add(nodeRemark(n), n.Name, there, heard, strconv.Itoa(n.Load), strconv.Itoa(n.Backlog), n.Version,
 			n.Policy[:min(8, len(n.Policy))], strconv.Itoa(n.Generation), n.Host)
@@ -169,6 +169,17 @@ func nodeRemark(n httpclient.Node) string {
 		remarks = append(remarks, fmt.Sprintf("%d processes of it ended, as another one ran", n.Twins))
 	}
 	return strings.Join(remarks, "; ")
+}
+
+// ago is how long ago something was, in one unit.
+func ago(s float64) string {
+	switch {
+	case s < 120:
+		return fmt.Sprintf("%.0fs ago", s)
+	case s < 120*60:
+		return fmt.Sprintf("%.0fm ago", s/60)
+	}
+	return fmt.Sprintf("%.0fh ago", s/3600)
 }
 
 // seconds is a time as a person reads it.
