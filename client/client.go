@@ -124,6 +124,29 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	c, err := newClient(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.CollectFor > 0 {
+		c.collect = &collector{sign: c.signAll, wait: cfg.CollectFor, most: cfg.CollectItems, open: map[int]*collected{}}
+	}
+	c.closed, c.end = context.WithCancel(context.Background())
+	if err = c.dial(ctx, &cfg); err != nil {
+		return nil, err
+	}
+	if cfg.AccessFile != "" {
+		c.follow = c.followAccess(cfg.AccessFile)
+	}
+	if err := c.open(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// newClient is a client without a connection.
+func newClient(cfg *Config) (*Client, error) {
 	access, err := wire.NewAccess(nil, maps.Clone(cfg.Gateways))
 	if err == nil {
 		access, err = access.WithSecondKeys(nil, cfg.SecondKeys)
@@ -141,21 +164,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		width: cfg.MaxInFlight, waiting: waiting{jobs: map[string][]*pending{}}, owned: cfg.Conn == nil,
 		branches: derive.NewCache(maxBranches),
 	}
-	if cfg.CollectFor > 0 {
-		c.collect = &collector{sign: c.signAll, wait: cfg.CollectFor, most: cfg.CollectItems, open: map[int]*collected{}}
-	}
 	c.access.Store(access)
-	c.closed, c.end = context.WithCancel(context.Background())
-	if err = c.dial(ctx, &cfg); err != nil {
-		return nil, err
-	}
-	if cfg.AccessFile != "" {
-		c.follow = c.followAccess(cfg.AccessFile)
-	}
-	if err := c.open(ctx); err != nil {
-		c.Close()
-		return nil, err
-	}
 	return c, nil
 }
 

@@ -53,6 +53,9 @@ type signed struct {
 	err    error
 }
 
+// Collects reports whether Sign puts requests of several callers into one job.
+func (c *Client) Collects() bool { return c.collect != nil }
+
 // takes reports whether a request may be part of a job with others. Without the public key
 // its suite is not known, and a job has one suite.
 func (k *collector) takes(req SignRequest) bool {
@@ -185,7 +188,7 @@ func answerOf(got *SignResult, i int, err error) signed {
 		err = &UnfinishedError{Total: 1, What: e.What, Open: e.Open, Err: e.Err}
 	}
 	if err == nil {
-		mine.Suite, mine.Signatures[0] = got.Suite, got.Signatures[i]
+		mine.Job, mine.Suite, mine.Signatures[0] = got.Job, got.Suite, got.Signatures[i]
 	}
 	return signed{mine, err}
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -22,6 +23,9 @@ type Handle[R any] struct {
 // submitJob publishes a job, which check knows the right answers to.
 func submitJob[R any](ctx context.Context, c *Client, j *prepared, patient bool,
 	check func(*prepared, *answer) (*R, error)) (*Handle[R], error) {
+	if over := j.job.Over(); !time.Now().Before(over) {
+		return nil, &JobError{Job: j.job.ID, Code: CodeExpired, Message: "it is over since " + over.Format(time.RFC3339)}
+	}
 	ctx, span := c.begin(ctx, j)
 	p, err := c.submit(ctx, j, patient)
 	if err != nil {
@@ -29,6 +33,17 @@ func submitJob[R any](ctx context.Context, c *Client, j *prepared, patient bool,
 		return nil, err
 	}
 	return &Handle[R]{p: p, span: span, check: check}, nil
+}
+
+// submitMade publishes a job that was made.
+func submitMade[R any](ctx context.Context, c *Client, made *Made[R], patient bool) (*Handle[R], error) {
+	h, err := submitJob(ctx, c, made.j, patient, made.check)
+	if err != nil {
+		return nil, err
+	}
+	h.short, h.onPending = made.short, made.onPending
+	made.ahead() // now there is time, while the fleet signs
+	return h, nil
 }
 
 // Job is the job's id: what to look for in the fleet's logs and results.

@@ -41,7 +41,7 @@ func (j *prepared) size() int {
 }
 
 // prepare completes the job with an id and an expiry where it has none, signs
-// it, and refuses what the fleet would refuse.
+// it, and refuses what the fleet would refuse, unless only because the job is over.
 func (c *Client) prepare(job wire.Job) (*prepared, error) {
 	payload, err := complete(&job)
 	if err != nil {
@@ -49,10 +49,19 @@ func (c *Client) prepare(job wire.Job) (*prepared, error) {
 	}
 	p := &prepared{SignedJob: c.sign(job.Kind, payload), job: job}
 	p.digest = p.Digest(c.manifest)
-	if _, refusal := p.Parse(time.Now()); refusal != nil {
+	if _, refusal := p.Parse(lastly(&job)); refusal != nil {
 		return nil, &JobError{Job: job.ID, Code: Code(refusal.Code), Message: refusal.Reason}
 	}
 	return p, nil
+}
+
+// lastly is when a job is judged that may be over: while it was not.
+func lastly(job *wire.Job) time.Time {
+	now := time.Now()
+	if before := job.Over().Add(-time.Second); before.Before(now) {
+		return before
+	}
+	return now
 }
 
 // complete gives a job an id and an expiry where it has none, and returns its payload.

@@ -175,11 +175,11 @@ func (k *keygen) take(from int) func(i int, part *KeygenResult) error {
 // SubmitKeygen publishes one keygen job and returns once it is stored. If the
 // fleet is busy it says so at once, with a *BusyError.
 func (c *Client) SubmitKeygen(ctx context.Context, req KeygenRequest) (*Handle[KeygenResult], error) {
-	j, err := c.prepare(req.job(req.Count))
+	made, err := c.Maker().Keygen(req)
 	if err != nil {
 		return nil, err
 	}
-	return submitJob(ctx, c, j, false, c.checkKeygen)
+	return Submit(ctx, c, made)
 }
 
 func (req KeygenRequest) job(count int) wire.Job {

@@ -116,15 +116,19 @@ func (p *pending) answered() bool {
 // a job in this client's name that is turned away, and put this job's signature,
 // which is no secret, on another payload.
 func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
-	a := &answer{raw: m.Data, gateway: m.Header.Get(wire.HeaderGateway)}
 	signature, err := hex.DecodeString(m.Header.Get(wire.HeaderSignature))
 	if err != nil {
 		return nil, fmt.Errorf("header %s: %w", wire.HeaderSignature, err)
 	}
-	if err := c.access.Load().VerifyResult(c.manifest, a.gateway, c.name, j.job.ID, m.Data, signature); err != nil {
+	return c.readSigned(j, m.Data, m.Header.Get(wire.HeaderGateway), signature)
+}
+
+func (c *Client) readSigned(j *prepared, data []byte, gateway string, signature []byte) (*answer, error) {
+	a := &answer{raw: data, gateway: gateway}
+	if err := c.access.Load().VerifyResult(c.manifest, gateway, c.name, j.job.ID, data, signature); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(m.Data, &a.result); err != nil {
+	if err := json.Unmarshal(data, &a.result); err != nil {
 		return nil, fmt.Errorf("signed by gateway %s, but not a result: %w", a.gateway, err)
 	}
 	r := &a.result
@@ -227,19 +231,22 @@ func (p *pending) doubtful() error {
 	return &openError{p.job.job.ID, p.foreign}
 }
 
-// settled is the answer as callers want it: a failure is an error.
 func (p *pending) settled() (*answer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := &p.answer.result
-	failed := JobError{Job: r.Job, Code: Code(r.Code), Message: r.Error, Gateway: p.answer.gateway}
-	switch r.Status {
+	return p.answer, p.answer.failure()
+}
+
+// failure is the answer as callers want it that says that there is nothing.
+func (a *answer) failure() error {
+	failed := JobError{Job: a.result.Job, Code: Code(a.result.Code), Message: a.result.Error, Gateway: a.gateway}
+	switch a.result.Status {
 	case wire.StatusFailed:
-		return nil, &failed
+		return &failed
 	case wire.StatusDenied:
-		return nil, &DeniedError{failed}
+		return &DeniedError{failed}
 	}
-	return p.answer, nil
+	return nil
 }
 
 // openError is why nobody waits any more for the answer to a job that was published, or

@@ -76,60 +76,66 @@ type SignMessageRequest struct {
 // computed, and put in place here. Errors: as Handle.Wait, and *AccountError for keys that
 // are not proven.
 func (c *Client) SignPSBT(ctx context.Context, req SignPSBTRequest) (*Signed, error) {
-	job, err := req.job(c.stated, c.branches)
+	job, err := req.job(c.stated, c.branches, presently)
 	return c.signNew(ctx, job, req.OnJob, err)
 }
 
 // SignSolanaTransaction has a Solana transaction signed in one job, as SignPSBT does.
 func (c *Client) SignSolanaTransaction(ctx context.Context, req SignSolanaRequest) (*Signed, error) {
-	job, err := req.job(c.stated, c.branches)
+	job, err := req.job(c.stated, c.branches, presently)
 	return c.signNew(ctx, job, req.OnJob, err)
 }
 
 // SignMessage has a text signed in one job, as SignPSBT does.
 func (c *Client) SignMessage(ctx context.Context, req SignMessageRequest) (*Signed, error) {
-	job, err := req.job(c.stated, c.branches)
+	job, err := req.job(c.stated, c.branches, presently)
 	return c.signNew(ctx, job, req.OnJob, err)
 }
 
 // Job is the request's job, for a fleet, without the fleet: to be saved, shown and approved
 // before Client.SignJob publishes it.
-func (r SignPSBTRequest) Job(m *Manifest) (*SignJob, error) { return r.job(m, newBranches()) }
+func (r SignPSBTRequest) Job(m *Manifest) (*SignJob, error) {
+	return r.job(m, newBranches(), presently)
+}
 
 // Job is as SignPSBTRequest.Job.
-func (r SignSolanaRequest) Job(m *Manifest) (*SignJob, error) { return r.job(m, newBranches()) }
+func (r SignSolanaRequest) Job(m *Manifest) (*SignJob, error) {
+	return r.job(m, newBranches(), presently)
+}
 
 // Job is as SignPSBTRequest.Job.
-func (r SignMessageRequest) Job(m *Manifest) (*SignJob, error) { return r.job(m, newBranches()) }
+func (r SignMessageRequest) Job(m *Manifest) (*SignJob, error) {
+	return r.job(m, newBranches(), presently)
+}
 
 func newBranches() *derive.Cache { return derive.NewCache(maxBranches) }
 
-func (r SignPSBTRequest) job(m *Manifest, branches *derive.Cache) (*SignJob, error) {
+func (r SignPSBTRequest) job(m *Manifest, branches *derive.Cache, at at) (*SignJob, error) {
 	job := wire.Job{ID: r.JobID, Expires: r.Expires, PSBT: nonNil(r.PSBT), Partial: r.Partial, Finalize: r.Finalize,
 		Replaces: r.Replaces}
 	for _, k := range r.Keys {
 		job.Keys = append(job.Keys, wire.SignKey{Key: k.ID})
 	}
-	return newSignJob(m, branches, r.Wait.of(job), r.Keys)
+	return newSignJob(m, branches, r.Wait.of(job), r.Keys, at)
 }
 
-func (r SignSolanaRequest) job(m *Manifest, branches *derive.Cache) (*SignJob, error) {
+func (r SignSolanaRequest) job(m *Manifest, branches *derive.Cache, at at) (*SignJob, error) {
 	job := wire.Job{ID: r.JobID, Expires: r.Expires, SolanaTransaction: nonNil(r.Transaction)}
 	var keys []Key
 	for _, s := range r.Signers {
 		job.Keys, keys = append(job.Keys, s.wire()), append(keys, s.Key)
 	}
-	return newSignJob(m, branches, r.Wait.of(job), keys)
+	return newSignJob(m, branches, r.Wait.of(job), keys, at)
 }
 
-func (r SignMessageRequest) job(m *Manifest, branches *derive.Cache) (*SignJob, error) {
+func (r SignMessageRequest) job(m *Manifest, branches *derive.Cache, at at) (*SignJob, error) {
 	job := wire.Job{ID: r.JobID, Expires: r.Expires, Keys: []wire.SignKey{r.Signer.wire()}}
 	if r.Signer.Key.Chain == wire.Bitcoin {
 		job.BitcoinMessage = &r.Text
 	} else {
 		job.SolanaMessage = &r.Text
 	}
-	return newSignJob(m, branches, r.Wait.of(job), []Key{r.Signer.Key})
+	return newSignJob(m, branches, r.Wait.of(job), []Key{r.Signer.Key}, at)
 }
 
 func (s Signer) wire() wire.SignKey {

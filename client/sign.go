@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -54,6 +55,7 @@ type Signature struct {
 
 // SignResult holds the signatures in the order of the request's items.
 type SignResult struct {
+	Job        string // id; empty if it took several jobs
 	Suite      string // secp256k1-tr or ed25519
 	Signatures []Signature
 
@@ -92,6 +94,9 @@ func (c *Client) signAll(ctx context.Context, req SignRequest) (*SignResult, err
 		return waitJob(ctx, c, h, err)
 	}, func(i int, part *SignResult) error {
 		all.Suite = part.Suite
+		if jobs == 1 {
+			all.Job = part.Job
+		}
 		copy(all.Signatures[cuts[i]:], part.Signatures)
 		for _, refused := range part.refused {
 			refused.Item += cuts[i]
@@ -113,16 +118,25 @@ func (c *Client) signAll(ctx context.Context, req SignRequest) (*SignResult, err
 // fleet is busy it says so at once, with a *BusyError. The caller may use the bytes of its
 // items again once SubmitSign returns.
 func (c *Client) SubmitSign(ctx context.Context, req SignRequest) (*Handle[SignResult], error) {
-	items := make([]SignItem, len(req.Items))
-	for i, it := range req.Items {
-		items[i] = it.clone()
+	made, err := c.Maker().Sign(req)
+	if err != nil {
+		return nil, err
 	}
-	return c.startSign(ctx, req, items, false)
+	return Submit(ctx, c, made)
 }
 
 // startSign starts the job of some of the request's items.
 func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem, patient bool) (
 	*Handle[SignResult], error) {
+	made, err := c.makeSign(req, want)
+	if err != nil {
+		return nil, err
+	}
+	return submitMade(ctx, c, made, patient)
+}
+
+// makeSign makes the job of some of the request's items.
+func (c *Client) makeSign(req SignRequest, want []SignItem) (*Made[SignResult], error) {
 	job := wire.Job{ID: req.JobID, Kind: wire.KindSign, Expires: req.Expires}
 	for i, it := range want {
 		if err := it.check(i); err != nil {
@@ -135,15 +149,13 @@ func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem
 	if err != nil {
 		return nil, err
 	}
-	var keys []outputKey
-	h, err := submitJob(ctx, c, j, patient, func(_ *prepared, a *answer) (*SignResult, error) {
-		return checkSignatures(c.manifest, want, keys, a)
+	keys := sync.OnceValue(func() []outputKey { return outputKeys(c.branches, want) })
+	made := newMade(c, j, func(_ *prepared, a *answer) (*SignResult, error) {
+		return checkSignatures(c.manifest, want, keys(), a)
 	})
-	if err == nil {
-		h.short = (*SignResult).short
-		keys = outputKeys(c.branches, want) // now there is time, while the fleet signs
-	}
-	return h, err
+	made.short = (*SignResult).short
+	made.ahead = func() { keys() }
+	return made, nil
 }
 
 // wire is the item as jobs have it.
@@ -203,7 +215,7 @@ func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, a *ans
 	if len(r.Sigs) != len(want) {
 		return nil, fmt.Errorf("%d signatures for %d items", len(r.Sigs), len(want))
 	}
-	out := &SignResult{Suite: r.Suite, Signatures: make([]Signature, len(want))}
+	out := &SignResult{Job: r.Job, Suite: r.Suite, Signatures: make([]Signature, len(want))}
 	for i, s := range r.Sigs {
 		if s.Key != wire.ShortKey(want[i].Key) {
 			return nil, fmt.Errorf("item %d: signature of key %.80q, asked of %s", i, s.Key, want[i].Key)

@@ -56,8 +56,13 @@ func ParseSignJob(m *Manifest, payload string, keys []Key) (*SignJob, error) {
 	return readJob(m, newBranches(), job, payload, keys)
 }
 
+// at is when a job of a request is judged.
+type at func(*wire.Job) time.Time
+
+func presently(*wire.Job) time.Time { return time.Now() }
+
 // newSignJob makes a job of a request.
-func newSignJob(m *Manifest, branches *derive.Cache, job wire.Job, keys []Key) (*SignJob, error) {
+func newSignJob(m *Manifest, branches *derive.Cache, job wire.Job, keys []Key, at at) (*SignJob, error) {
 	if m == nil || m.core == nil {
 		return nil, errors.New("client: there is no manifest: make one with ParseManifest")
 	}
@@ -69,7 +74,7 @@ func newSignJob(m *Manifest, branches *derive.Cache, job wire.Job, keys []Key) (
 	if kind, content := job.Request(); len(content) == 0 { // JSON would leave it out
 		return nil, &JobError{Job: job.ID, Code: CodeEmptyBatch, Message: string(kind) + " is empty"}
 	}
-	if _, refusal := (wire.SignedJob{Kind: job.Kind, Payload: payload}).Parse(time.Now()); refusal != nil {
+	if _, refusal := (wire.SignedJob{Kind: job.Kind, Payload: payload}).Parse(at(&job)); refusal != nil {
 		return nil, &JobError{Job: job.ID, Code: Code(refusal.Code), Message: refusal.Reason}
 	}
 	return readJob(m, branches, &job, string(payload), keys)
@@ -197,10 +202,7 @@ func (c *Client) SignJob(ctx context.Context, job *SignJob) (*Signed, error) {
 	if _, refusal := j.Parse(time.Now()); refusal != nil {
 		return nil, &JobError{Job: job.ID, Code: Code(refusal.Code), Message: refusal.Reason}
 	}
-	h, err := submitJob(ctx, c, j, true, job.check(c.manifest))
-	if err == nil {
-		h.onPending = job.OnPending
-	}
+	h, err := submitMade(ctx, c, newRead(c, job, j), true)
 	return waitJob(ctx, c, h, err)
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/policy"
+	"github.com/frostfleet/frostfleet/internal/reading"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -39,9 +40,9 @@ to the file. The nodes' policies say whose approvals count, and how many.
 For a file it needs no fleet and no network: the file of keys and the manifest,
 which the approver should have from the fleet's operators and not with the job.
 
-With --job it approves a job that its client published with --approve-within, and
-that waits (frostctl pending lists them). It comes from NATS, and must carry the
-signature of a client of the access list; the approval goes the same way.`,
+With --job it approves a job that its client published with --approve-within,
+and that waits (frostctl pending lists them). It comes from NATS, and must carry
+the signature of a client of the access list; the approval goes the same way.`,
 		Example: `  frostctl approve payment.job --approver carol --approver-key carol.key
   frostctl approve payment.job --approver carol --approver-key carol.key --policy policy.toml --yes
   frostctl approve --job 0198c0de-7a10-7cc3-98c4-dc0c0c07398f --approver carol --approver-key carol.key`,
@@ -143,13 +144,13 @@ func (f signFile) render(w io.Writer, m *client.Manifest, job *client.SignJob) e
 		until = fmt.Sprintf("waits for approvals until %s, and expires %s after the last one",
 			job.Wait.Until.Format(time.RFC3339), job.Wait.After)
 	}
-	_, err := fmt.Fprintf(w, "job %s of client %s, fleet %s, %s\n", job.ID, visible(f.Head.Client), visible(m.Fleet), until)
+	_, err := fmt.Fprintf(w, "job %s of client %s, fleet %s, %s\n", job.ID, reading.Visible(f.Head.Client), reading.Visible(m.Fleet), until)
 	if err == nil {
 		err = renderJob(w, m, job)
 	}
 	if names := f.approvers(); err == nil && len(names) > 0 {
 		// Whose key is whose, a policy knows.
-		_, err = fmt.Fprintf(w, "  said to be approved by %s\n", visible(strings.Join(names, ", ")))
+		_, err = fmt.Fprintf(w, "  said to be approved by %s\n", reading.Visible(strings.Join(names, ", ")))
 	}
 	return err
 }

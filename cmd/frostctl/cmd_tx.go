@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/jobfile"
+	"github.com/frostfleet/frostfleet/internal/reading"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
@@ -15,6 +16,8 @@ func newTxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tx",
 		Short: "Look at transactions before they are signed, offline",
+		Long: `Tx reads transactions as the nodes read them, and says what they do, before
+anybody signs.`,
 		Example: `  frostctl tx show payment.psbt
   frostctl tx show payment.job`,
 	}
@@ -28,10 +31,10 @@ func newTxShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show FILE",
 		Short: "Show what a transaction means for these keys: who is paid, what is change, what it costs",
-		Long: `Show reads a PSBT, a Solana transaction in base64, or a job that sign --job saved,
-as every node of the fleet reads it, and prints what it means for keys of this
-fleet. What nobody can account for is marked NOT CLEAR: with a policy in force
-nodes refuse that.
+		Long: `Show reads a PSBT, a Solana transaction in base64, or a job that sign --job
+saved, as every node of the fleet reads it, and prints what it means for keys of
+this fleet. What nobody can account for is marked NOT CLEAR: with a policy in
+force nodes refuse that.
 
 It needs no fleet and no network. Without --key it is the keys of the keys file
 that the transaction names itself. For FILE, "-" is standard input.`,
@@ -67,8 +70,8 @@ func showTx(cmd *cobra.Command, o *requestOptions, manifest, file string) error 
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	in, roots := job.Reading()
-	shown := meaning{Intent: in, Network: m.Network, Roots: roots, Replaces: job.Replaces}
-	return show(cmd, shown.line(), shown.render)
+	shown := reading.Request{Intent: in, Network: m.Network, Roots: roots, Replaces: job.Replaces}
+	return show(cmd, shown.JSON(), shown.WriteText)
 }
 
 // readTx reads what a file has: a saved job, or a transaction.

@@ -34,8 +34,12 @@ func say(cmd *cobra.Command, v any, format string, args ...any) error {
 	})
 }
 
-// note says something to people, on standard error.
+// note says something to people, on standard error; with --json it is an object like all else.
 func note(cmd *cobra.Command, format string, args ...any) {
+	if wantJSON(cmd) {
+		_ = printJSON(cmd.ErrOrStderr(), map[string]string{"note": fmt.Sprintf(format, args...)}) // no reason to stop
+		return
+	}
 	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
 }
 
@@ -86,3 +90,11 @@ func (p portFlag) String() string {
 
 // Type is shown in help texts.
 func (portFlag) Type() string { return "port" }
+
+func each[A, B any](list []A, of func(A) B) []B {
+	made := make([]B, len(list))
+	for i, a := range list {
+		made[i] = of(a)
+	}
+	return made
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/exit"
+	"github.com/frostfleet/frostfleet/internal/reading"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 	"github.com/frostfleet/frostfleet/internal/tx/solana"
 )
@@ -24,8 +25,8 @@ func newSignSolanaCommand() *cobra.Command {
 		Short: "Sign a Solana transaction with keys made whole, which stay in memory",
 		Long: `Sign-solana makes whole keys of the files as reconstruct does, shows what the
 transaction pays, signs it (RFC 8032, with the scalar itself), verifies the
-signature, and prints the transaction in base64, to be sent from elsewhere. Nothing
-is written. --root names the keys that sign, with the path of a child.
+signature, and prints the transaction in base64, to be sent from elsewhere.
+Nothing is written. --root names the keys that sign, with the path of a child.
 
 A transaction is valid for about a minute after its blockhash: bring one with a
 durable nonce, or be quick.`,
@@ -79,8 +80,8 @@ func signSolana(cmd *cobra.Command, raw []byte, roots []exit.Root, named []strin
 	if refusal != nil {
 		return refusal
 	}
-	shown := meaning{Intent: t.Intent(), Network: roots[0].Network, Roots: asked}
-	if err := shown.render(cmd.ErrOrStderr()); err != nil {
+	shown := reading.Request{Intent: t.Intent(), Network: roots[0].Network, Roots: asked}
+	if err := shown.WriteText(cmd.ErrOrStderr()); err != nil {
 		return err
 	}
 	signatures := make([][]byte, len(shown.Signatures))

@@ -16,6 +16,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/draft"
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/reading"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -73,7 +74,7 @@ func TestTxShow(t *testing.T) {
 	if again, _, code := call(t, folded, "tx", "show", "-", "--manifest", "manifest.json"); again != first || code != 0 {
 		t.Errorf("standard input: exit code %d\n%s", code, again)
 	}
-	var line intentLine
+	var line reading.Meaning
 	text, _, code := call(t, "", "tx", "show", "binary.psbt", "--manifest", "manifest.json", "--json", "--key", bitcoin[1].ID)
 	if err := json.Unmarshal([]byte(text), &line); err != nil || code != 0 || line.Foreign != 1 || len(line.Payments) != 2 ||
 		line.Signatures[0].Key != bitcoin[1].ID {

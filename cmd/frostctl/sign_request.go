@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/reading"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -168,12 +169,12 @@ func (o *requestOptions) publish(cmd *cobra.Command, cfg client.Config, job *cli
 
 // signedLine is the output with --json of what came of a request.
 type signedLine struct {
-	Job         string            `json:"job"`
-	PSBT        wire.Base64       `json:"psbt,omitempty"`
-	Transaction string            `json:"transaction,omitempty"` // bitcoin: hexadecimal; solana: base64
-	Message     wire.Base64       `json:"message_signature,omitempty"`
-	Signatures  []placedSignature `json:"signatures"`
-	Refused     []refusalJSON     `json:"refused"`
+	Job         string                `json:"job"`
+	PSBT        wire.Base64           `json:"psbt,omitempty"`
+	Transaction string                `json:"transaction,omitempty"` // bitcoin: hexadecimal; solana: base64
+	Message     wire.Base64           `json:"message_signature,omitempty"`
+	Signatures  []placedSignature     `json:"signatures"`
+	Refused     []reading.RefusedPart `json:"refused"`
 }
 
 // placedSignature is a signature, and the number of the input or signer that it is for.
@@ -197,8 +198,8 @@ func (r request) showSigned(cmd *cobra.Command, out string, s *client.Signed) er
 		Signatures: each(s.Signatures, func(i client.InputSignature) placedSignature {
 			return placedSignature{i.At, i.Key, i.Path, i.PublicKey, i.Signature}
 		}),
-		Refused: each(s.Refused, func(f client.RefusedInput) refusalJSON {
-			return refusalJSON{Code: string(f.Code), At: f.At, Reason: f.Message}
+		Refused: each(s.Refused, func(f client.RefusedInput) reading.RefusedPart {
+			return reading.RefusedPart{Code: string(f.Code), At: f.At, Reason: f.Message}
 		}),
 	}
 	if s.Transaction != nil {
@@ -214,5 +215,5 @@ func (r request) showSigned(cmd *cobra.Command, out string, s *client.Signed) er
 // renderJob shows what a job means.
 func renderJob(w io.Writer, m *client.Manifest, job *client.SignJob) error {
 	in, roots := job.Reading()
-	return meaning{Intent: in, Network: m.Network, Roots: roots, Replaces: job.Replaces}.render(w)
+	return reading.Request{Intent: in, Network: m.Network, Roots: roots, Replaces: job.Replaces}.WriteText(w)
 }

@@ -58,12 +58,13 @@ const (
 	EventFreeze  Event = "freeze"  // an administrator froze something, or several unfroze it
 	EventHeads   Event = "heads"   // gateway: the heads of others' logs, by their heartbeats
 	EventRewound Event = "rewound" // gateway: such a head went back
+	EventLabel   Event = "label"   // gateway: a client said something of a key or a job: the reason says what
 	EventLost    Event = "lost"    // records that found no room in memory while nothing could be written
 )
 
 // Events are all of them.
 var Events = []Event{EventLog, EventStart, EventStop, EventJob, EventTask, EventAccess, EventPolicy, EventExport,
-	EventFreeze, EventHeads, EventRewound, EventLost}
+	EventFreeze, EventHeads, EventRewound, EventLabel, EventLost}
 
 // Decision is what came of a job, as this program sees it.
 type Decision string

@@ -53,6 +53,11 @@ func (b *Bus) checkStream(ctx context.Context, d *declaration, consumers, earlie
 			"administrator runs frostctl bus apply", "stream", want.Name)
 		want.Subjects = have.Subjects
 	}
+	if earlier && have == nil && d.New {
+		b.log.Warn("this stream is new, and not there yet: what needs it waits until the administrator runs frostctl bus "+
+			"apply", "stream", want.Name)
+		return nil, nil
+	}
 	drifts := b.compare(&want, have)
 	if have == nil || !consumers {
 		return drifts, nil

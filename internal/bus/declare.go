@@ -46,6 +46,7 @@ func (s *size) UnmarshalText(text []byte) error {
 type declaration struct {
 	Name                 Stream                    `json:"name"`
 	PerNode              bool                      `json:"per_node"`
+	New                  bool                      `json:"new"` // the release before did not have it
 	Description          string                    `json:"description"`
 	Subjects             []string                  `json:"subjects"`
 	Added                []string                  `json:"added"` // of these, what the release before did not have

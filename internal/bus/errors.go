@@ -13,7 +13,7 @@ import (
 
 // Errors that callers decide on, besides those of package natsconn.
 var (
-	// ErrExists: the subject takes one message and has it. Read it with Last.
+	// ErrExists: the subject takes one message and has it (RESULTS, REQUESTS). Read it with Last.
 	ErrExists = errors.New("a message is already stored on this subject")
 	// ErrConflict: the subject does not end where the writer expected (10071).
 	ErrConflict = errors.New("wrong last sequence")
@@ -62,7 +62,7 @@ func outcomeOf(stream Stream, subject string, err error) error {
 		switch {
 		case api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
 			return ErrConflict
-		case stream == Results && natsconn.SubjectFull(api):
+		case (stream == Results || stream == Requests) && natsconn.SubjectFull(api):
 			return fmt.Errorf("%s: %w", subject, ErrExists)
 		}
 	}

@@ -165,14 +165,25 @@ func (f *Follower) start(ctx, life context.Context) error {
 	return nil
 }
 
-// liveSubject is where the server republishes what a stream stored.
+// liveSubject is where the server republishes what a stream stored. RESULTS and NOTICES are
+// announced in one place.
 func (b *Bus) liveSubject(stream Stream) (string, error) {
 	for _, d := range b.streams() {
-		if d.Name == stream && d.Republish != nil && d.Republish.Source == ">" {
+		if d.Name == stream && d.Republish != nil {
 			return b.names.prefix + d.Republish.Destination, nil
 		}
 	}
 	return "", fmt.Errorf("%w: stream %s can't be followed", ErrSubject, stream)
+}
+
+// anothers reports whether an announcement is of the other stream that is announced there.
+func (f *Follower) anothers(m *nats.Msg) bool {
+	other := map[Stream]Stream{Results: Notices, Notices: Results}[f.stream]
+	if other == "" {
+		return false
+	}
+	_, err := f.b.stored(m, f.b.names.stream(other))
+	return err == nil
 }
 
 // receive runs on the connection's side. What does not fit is dropped and read
@@ -280,6 +291,7 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 func (f *Follower) onLive(ctx context.Context, m *nats.Msg) bool {
 	got, err := f.b.stored(m, f.name)
 	switch {
+	case err != nil && f.anothers(m):
 	case err != nil && f.later == nil:
 		f.later = time.After(junkPause)
 	case err != nil:
@@ -304,12 +316,15 @@ func (f *Follower) upToDate() bool {
 // before the follower's position, that is enough: nobody waits for CutPatience. At
 // KEYS, which programs end by, it is not.
 func (f *Follower) beganAnew(got Message) bool {
-	if f.stream != Work && f.stream != Sign && f.stream != Presence || got.Seq >= f.next || !got.Time.After(f.newest) {
+	if !forgetful(f.stream) || got.Seq >= f.next || !got.Time.After(f.newest) {
 		return false
 	}
 	f.short = time.Now().Add(-f.b.opt.CutPatience)
 	return true
 }
+
+// forgetful are the streams in memory that are followed.
+func forgetful(s Stream) bool { return s == Work || s == Sign || s == Presence || s == Notices }
 
 // moveTo goes on with another sequence, without its predecessors.
 func (f *Follower) moveTo(next uint64) {

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -10,11 +11,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
 // Publish stores a message and returns its sequence once the server has it
 // (on disk, for a file stream). It retries until ctx ends, unless no repetition
-// can succeed: ErrExists (RESULTS), ErrTooLarge, ErrDenied, ErrClosed, ErrSubject.
+// can succeed: ErrExists (RESULTS, REQUESTS), ErrTooLarge, ErrDenied, ErrClosed, ErrSubject.
 // An attempt of unknown outcome is repeated, which may store the message twice;
 // where that matters use PublishSlot.
 func (b *Bus) Publish(ctx context.Context, subject string, data []byte, header map[string][]string) (uint64, error) {
@@ -29,6 +31,25 @@ func (b *Bus) Publish(ctx context.Context, subject string, data []byte, header m
 		}
 		if err := retry.wait(ctx, err); err != nil {
 			return 0, err
+		}
+	}
+}
+
+// Offer is Publish for what others have sent, who wait: where the stream has no room or is
+// not there, it says so at once, with a *natsconn.BusyError or ErrNoStream.
+func (b *Bus) Offer(ctx context.Context, subject string, data []byte, header map[string][]string) error {
+	m, stream, err := b.outgoing(subject, data, header)
+	if err != nil {
+		return err
+	}
+	for retry := b.newRetry(subject); ; {
+		_, err := b.store(ctx, stream, subject, m)
+		_, full := errors.AsType[*natsconn.BusyError](err)
+		if err == nil || isPermanent(err) || full || errors.Is(err, ErrNoStream) {
+			return err
+		}
+		if err := retry.wait(ctx, err); err != nil {
+			return err
 		}
 	}
 }

@@ -21,6 +21,7 @@ const (
 	maxSlotBytes = 512 << 20 // and their bytes
 	maxPart      = 1 << 14   // messages that Part returns
 	maxPartBytes = 64 << 20  // and their bytes
+	maxPageBytes = 8 << 20   // bytes that Page returns
 )
 
 // Last reads the newest message on a subject; false if there is none. With
@@ -81,6 +82,11 @@ func (b *Bus) Slots(ctx context.Context, stream Stream, filter string) ([]Messag
 // the others, however much is there.
 func (b *Bus) Part(ctx context.Context, stream Stream, from uint64, filter string) ([]Message, bool, error) {
 	return b.part(ctx, stream, from, filter, limits{maxPart, maxPartBytes})
+}
+
+// Page is Part of so many messages at most, or 8 MiB and a message.
+func (b *Bus) Page(ctx context.Context, stream Stream, from uint64, filter string, messages int) ([]Message, bool, error) {
+	return b.part(ctx, stream, from, filter, limits{messages, maxPageBytes})
 }
 
 // limits bound what a read holds in memory.

@@ -30,6 +30,9 @@ const (
 	Presence   Stream = "PRESENCE"
 	Control    Stream = "CONTROL"
 	DeadLetter Stream = "DEADLETTER"
+	Webhooks   Stream = "WEBHOOKS"
+	Requests   Stream = "REQUESTS"
+	Labels     Stream = "LABELS"
 )
 
 // RoundsOf is the stream of what one node says of key generations.

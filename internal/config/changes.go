@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/subtle"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -18,8 +19,11 @@ type Change struct {
 // Reloadable reports whether a program takes the new value while it runs. Such a
 // setting is not secret.
 func (c Change) Reloadable() bool {
-	return c.Key == "log.level" || strings.HasPrefix(c.Key, pricesTable)
+	return c.Key == "log.level" || strings.HasPrefix(c.Key, pricesTable) || slices.Contains(httpAtOnce, c.Key)
 }
+
+// httpAtOnce are the lists of the section [http] that count when they change.
+var httpAtOnce = []string{"http.token", "http.certificate", "http.webhook"}
 
 // pricesTable begins the keys of what a key provider's calls cost.
 const pricesTable = providerTable + "prices."

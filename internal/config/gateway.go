@@ -10,7 +10,10 @@ type Gateway struct {
 	Server  Server         `toml:"server"`
 	Log     Log            `toml:"log"`
 	Gateway GatewaySection `toml:"gateway"`
+	HTTP    HTTP           `toml:"http"` // its HTTP API; none without the section
 	connected
+
+	httpOn, httpGiven bool // there is the section; GiveHTTP set it
 }
 
 // GatewaySection is the section [gateway].
@@ -40,7 +43,7 @@ func GatewayOf(path string, text []byte) (*Gateway, error) {
 }
 
 func newGateway() *Gateway {
-	return &Gateway{Server: defaultServer, Log: defaultLog, connected: defaultBus}
+	return &Gateway{Server: defaultServer, Log: defaultLog, HTTP: defaultHTTP, connected: defaultBus}
 }
 
 // LoadManifest reads the manifest that the file names, and wants the file to agree.
@@ -85,6 +88,21 @@ func (g *Gateway) check(s *source) {
 	}
 	s.bus(&g.Bus)
 	s.embeddedBus(&g.Bus)
+	if g.httpOn = s.hasTable("http"); g.httpOn {
+		g.HTTP.check(s)
+	}
+}
+
+func (g *Gateway) files(s *source) {
+	g.connected.files(s)
+	g.HTTP.files(s)
+}
+
+// CheckFiles reads the files that a Load function does.
+func (g *Gateway) CheckFiles() error {
+	s := g.src.again()
+	g.files(s)
+	return s.result()
 }
 
 // check checks the section of that name, and gives manifest and access list their

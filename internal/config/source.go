@@ -172,6 +172,16 @@ func (s *source) Has(key string) bool {
 	return ok
 }
 
+// hasTable reports whether the file has a table, or any that are part of it.
+func (s *source) hasTable(name string) bool {
+	for path := range s.lines {
+		if path == name || strings.HasPrefix(path, name+".") {
+			return true
+		}
+	}
+	return false
+}
+
 // line finds a key's line, or its table's.
 func (s *source) line(key string) int {
 	for key != "" {

@@ -14,8 +14,20 @@ import (
 // ErrNotFound: there is no such key, address or job, or it is not of the client that asks.
 var ErrNotFound = errors.New("not in the directory")
 
-// ErrCursor: a cursor that no page of this directory ended with.
+// ErrCursor: a cursor that no page of this list ended with.
 var ErrCursor = errors.New("not a cursor of this list")
+
+// ErrBehind: the directory has not read yet what would answer that.
+var ErrBehind = errors.New("the directory is still being read")
+
+// ErrWatchers: as many watch as may.
+var ErrWatchers = errors.New("too many watch jobs here")
+
+// ErrRemark and ErrRequest: what was given is none that may be stored.
+var (
+	ErrRemark  = errors.New("not a remark")
+	ErrRequest = errors.New("not a request")
+)
 
 // Key is one key, as the newest entry of its batch has it.
 type Key struct {
@@ -36,8 +48,8 @@ type Key struct {
 type KeyQuery struct {
 	Client       string // "": all clients'
 	Chain, Job   string
-	Label        string    // exactly
-	Text         string    // part of a label, in either case
+	Label        string    // exactly; its own, or its job's where it has none
+	Text         string    // part of a label, in either case; 1 to MaxLabel bytes
 	Since, Until time.Time // created in [Since, Until)
 	After        string    // cursor: what follows the page that ended with it
 	Limit        int       // 1 to MaxPage
@@ -46,7 +58,9 @@ type KeyQuery struct {
 // MaxPage is how many keys or jobs one page has at most.
 const MaxPage = 1000
 
-// KeyPage is a part of a list, oldest first.
+// KeyPage is a part of a list: oldest first, or in the order of labels where a label is asked
+// for. It may have fewer keys than were asked for, and none, and be followed by others: what
+// one page looks at is bounded.
 type KeyPage struct {
 	Keys []Key
 	Next string // cursor; empty: this page is the last
@@ -96,7 +110,7 @@ type JobQuery struct {
 	Limit        int // 1 to MaxPage
 }
 
-// JobPage is a part of a list, newest first.
+// JobPage is a part of a list, newest first. It may be short, as a KeyPage may.
 type JobPage struct {
 	Jobs []Job
 	Next string

@@ -1,9 +1,13 @@
 package gateway
 
 import (
+	"maps"
+	"strings"
+
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // writeEntry stores a batch's entry in KEYS, and tells the machine once all of it is
@@ -14,7 +18,12 @@ func (g *Gateway) writeEntry(e protocol.WriteEntry) {
 	known := g.Lineage()
 	entry, err := register.NewEntry(known, e.Head, e.Deals)
 	if err == nil { // else a fault of this program
-		err = register.Store(g.run.Life(), g.cfg.Bus, known, entry, tracing.Header(span.Trace()))
+		header := map[string][]string{}
+		if _, id, ok := strings.Cut(e.Job, "/"); ok {
+			header[wire.HeaderJob] = []string{id}
+		}
+		maps.Copy(header, tracing.Header(span.Trace()))
+		err = register.Store(g.run.Life(), g.cfg.Bus, known, entry, header)
 	}
 	span.End(err)
 	if g.run.Life().Err() != nil {

@@ -83,6 +83,7 @@ func (g *Gateway) finish(e protocol.Finish) {
 	if d == nil {
 		d = givenBack() // its result counts all the same
 	}
+	g.cfg.Directory.Computed(e.Result.Keys)
 	stored, subject, err := g.storeResult(d, e.Result, e.Job.Trace)
 	if errors.Is(err, bus.ErrTooLarge) {
 		// What can never be stored must not hold its job for ever.
@@ -167,7 +168,7 @@ func (g *Gateway) done(token uint64, answer *wire.Result) {
 	if answer != nil {
 		items := answer.Amount()
 		g.cfg.Observe.JobDone(protocol.JobEnd{
-			Kind: answer.Kind, Code: answer.Code, Items: items, Interactive: items <= wire.InteractiveItems,
+			Kind: answer.Kind, Code: answer.Code, Reason: answer.Error, Items: items, Interactive: items <= wire.InteractiveItems,
 			Trace: d.span.Trace(), Took: time.Since(d.since),
 		})
 	}

@@ -41,7 +41,26 @@ type Config struct {
 	Observe  Observer
 	Tracer   *tracing.Tracer // nil: no spans
 	Audit    *audit.Writer   // nil: none is written
+
+	Directory Directory // is given what the gateway reads and computes anyway; nil: there is none
 }
+
+// Directory is a *directory.Directory. Its functions don't wait.
+type Directory interface {
+	// Entry takes a verified head of KEYS, which came in a message, in the order of KEYS.
+	Entry(*wire.Entry, bus.Message)
+	// EntriesRead says that all was given that KEYS held at the start.
+	EntriesRead()
+	// Computed takes keys with addresses that this gateway has computed.
+	Computed([]wire.Key)
+}
+
+// noDirectory is that of a gateway without one.
+type noDirectory struct{}
+
+func (noDirectory) Entry(*wire.Entry, bus.Message) {}
+func (noDirectory) EntriesRead()                   {}
+func (noDirectory) Computed([]wire.Key)            {}
 
 // Observer is called with what a gateway did, for metrics.
 type Observer interface {
@@ -105,6 +124,9 @@ func New(cfg Config) *Gateway {
 	if cfg.Lineage == nil {
 		cfg.Lineage = wire.NewLineage(cfg.Manifest)
 	}
+	if cfg.Directory == nil {
+		cfg.Directory = noDirectory{}
+	}
 	if cfg.Offset == nil {
 		cfg.Offset = func() time.Duration { return 0 }
 	}
@@ -119,7 +141,7 @@ func New(cfg Config) *Gateway {
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
 		Machine: g.coordinator, Lineage: cfg.Lineage, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
-		Observe: g.report, Start: g.start, Perform: g.perform,
+		Observe: g.report, Start: g.start, Perform: g.perform, Entry: cfg.Directory.Entry,
 		Tick: func() { g.lookAtHeads(); g.tellResharing() },
 	})
 	g.beat = g.newBeat()
@@ -149,6 +171,9 @@ func (g *Gateway) SetAccess(a *wire.Access) {
 	close(*g.changed.Swap(new(make(chan struct{}))))
 	g.run.Step(protocol.AccessChanged{Access: a})
 }
+
+// Access is the access list that counts now.
+func (g *Gateway) Access() *wire.Access { return g.access.Load() }
 
 // Demand tells how much waits.
 func (g *Gateway) Demand() (demand protocol.Demand) {

@@ -57,7 +57,10 @@ func (g *Gateway) readKeys(ctx context.Context, read chan<- struct{}) error {
 			g.run.Await(ctx, func(c *protocol.Coordinator) bool { return c.Summaries() < maxSummaries })
 			g.run.Read(bus.Keys, m)
 		},
-		CaughtUp: func() { close(read) },
+		CaughtUp: func() {
+			close(read)
+			g.cfg.Directory.EntriesRead()
+		},
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/directory"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -18,14 +19,29 @@ type Fleet interface {
 	Ready() error
 }
 
+// Directory is what this gateway knows of keys and jobs. *directory.Directory is one, and says
+// what its methods do.
+type Directory interface {
+	Key(client, id string) (directory.Key, error)
+	Keys(q directory.KeyQuery) (directory.KeyPage, error)
+	ByAddress(client, address string) (directory.Key, error)
+	Job(client, id string) (directory.Job, error)
+	Jobs(q directory.JobQuery) (directory.JobPage, error)
+	Watch(ctx context.Context, client, id string) (<-chan directory.Job, error)
+	Note(ctx context.Context, r directory.Remark) error
+	Claim(ctx context.Context, r directory.Request) (stands directory.Request, mine bool, err error)
+	Result(ctx context.Context, client, job string) (payload []byte, headers map[string][]string, err error)
+	Ready() error
+}
+
 // Carrier publishes what others have signed.
 type Carrier interface {
 	// Job stores a signed job in JOBS or BULK. A *client.BusyError where there is no room.
 	Job(ctx context.Context, job wire.SignedJob) error
 	// Approval stores an approval of a job that waits, in APPROVALS.
 	Approval(ctx context.Context, approver string, given wire.Given) error
-	// Freeze stores an administrator's signed message in CONTROL.
-	Freeze(ctx context.Context, message []byte) error
+	// Freeze stores an administrator's signed message in CONTROL, under its name.
+	Freeze(ctx context.Context, administrator string, message []byte) error
 	// Pending are the jobs that wait for approvals: of one client, or all ("").
 	Pending(ctx context.Context, client string) ([]wire.PendingJob, error)
 }

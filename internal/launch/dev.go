@@ -26,6 +26,11 @@ func Dev(ctx context.Context, dir string, o Options) error {
 	if err != nil {
 		return err
 	}
+	if o.HTTP != nil {
+		if err := o.HTTP(g); err != nil {
+			return err
+		}
+	}
 	m, err := config.LoadManifest(g.Gateway.Manifest)
 	if err != nil {
 		return err

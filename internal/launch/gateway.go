@@ -34,9 +34,13 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	}
 	defer func() { _ = log.Close() }() // the gateway does, if it runs
 	works, compared, audits := waiting("gateway", "starting"), waiting("register", notYet), waiting("audit", notYet)
+	serves := waiting("http", notYet)
 	audits.open(log.Err)
-	if err := p.start(ctx, g.Server, works, p.connected, p.streams, audits, p.lag, p.agrees, p.reloads,
-		compared); err != nil {
+	gates := []*gate{works, p.connected, p.streams, audits, p.lag, p.agrees, p.reloads, compared}
+	if g.HTTPOn() {
+		gates = append(gates, serves)
+	}
+	if err := p.start(ctx, g.Server, gates...); err != nil {
 		return err
 	}
 	if g.Bus.Embedded {
@@ -57,12 +61,29 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	}); err != nil {
 		return err
 	}
-	gw := gateway.New(gateway.Config{
+	observe, memory := p.remember(g)
+	var gw *gateway.Gateway
+	known, err := p.openDirectory(ctx, g, log, func() *gateway.Gateway { return gw })
+	if err != nil {
+		return err
+	}
+	cfg := gateway.Config{
 		Manifest: p.manifest, Lineage: lineage, Access: p.access, Name: p.name, Key: key,
-		Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer, Offset: p.watcher.Offset,
+		Bus: p.conn, Log: p.Log, Observe: observe, Tracer: p.tracer, Offset: p.watcher.Offset,
 		Build: command.Version(), Audit: log,
-	})
-	p.reload(ctx, append(p.busTLS(ctx, g.Bus.Files), p.gatewaySettings(g),
+	}
+	if known != nil {
+		cfg.Directory = known
+	}
+	gw = gateway.New(cfg)
+	if known != nil {
+		p.runDirectory(known)
+	}
+	things, err := p.serveHTTP(ctx, g, gw, log, memory, known, serves)
+	if err != nil {
+		return err
+	}
+	p.reload(ctx, append(append(p.busTLS(ctx, g.Bus.Files), things...), p.gatewaySettings(g),
 		accessList(g.Gateway.Access, func() []*wire.Manifest { return gw.Lineage().Chain() }, p.access, gw.SetAccess))...)
 	telemetry.Gauge(p.registry, "jobs_in_work", "Jobs that this gateway is working on.",
 		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
@@ -79,7 +100,11 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	p.followLineage(ctx, gw, g.Bus.Embedded)
 	works.open(gw.Ready)
 	compared.open(reconciled(gw))
-	defer whenReady(ctx, gw.Ready, p.Ready)()
+	ready := gw.Ready
+	if g.HTTPOn() {
+		ready = func() error { return errors.Join(gw.Ready(), serves.Fail()) }
+	}
+	defer whenReady(ctx, ready, p.Ready)()
 	return gw.Run(ctx)
 }
 

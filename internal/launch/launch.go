@@ -22,6 +22,10 @@ type Options struct {
 	// without it (a worker's) don't link one: natsserver.Embed, or nil.
 	Serve func(ctx context.Context, store string, port int, log *slog.Logger) (natsconn.Server, error)
 	Ready func() // called once, when the program is ready
+	// HTTP stands for the section [http] of Dev's gateway. Serves is called with the URL of
+	// a gateway's HTTP API, once it listens.
+	HTTP   func(g *config.Gateway) error
+	Serves func(url string)
 	// Level is the log's, which the configuration file then sets; nil: it is given.
 	Level *slog.LevelVar
 	// Reload has changed files taken at once; they are in any case, within seconds.

@@ -42,6 +42,9 @@ func (p *program) gatewaySettings(g *config.Gateway) reload.Thing {
 		if err != nil {
 			return live{}, nil, err
 		}
+		if g.HTTPGiven() {
+			next.GiveHTTP(g.HTTP)
+		}
 		return live{level: next.Log.Level}, config.GatewayChanges(g, next), nil
 	})
 }

@@ -125,7 +125,11 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 		r.Step(protocol.RoundsMessage{LogMessage: read})
 	case bus.Keys:
 		r.learn(read)
-		r.Step(protocol.ReadKeys(r.Lineage(), read))
+		msg := protocol.ReadKeys(r.Lineage(), read)
+		if e := msg.Head(); e != nil && r.cfg.Entry != nil {
+			r.cfg.Entry(e, m)
+		}
+		r.Step(msg)
 	case bus.Sign:
 		r.Step(protocol.SignMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Presence:

@@ -85,6 +85,8 @@ type Config[M Machine] struct {
 	Start func(context.Context) error
 	// Perform performs the effects that the Runner does not.
 	Perform func(protocol.Effect)
+	// Entry is called with each verified head of KEYS, in its order. It may be nil.
+	Entry func(*wire.Entry, bus.Message)
 	// Tick is called once a second, after the machine's own Tick. It may be nil.
 	Tick func()
 }

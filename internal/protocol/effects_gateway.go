@@ -83,6 +83,7 @@ var Rounds = []RoundKind{RoundDeals, RoundCertificates, RoundCommitments, RoundS
 type JobEnd struct {
 	Kind        wire.Kind
 	Code        wire.Code // "" if it was done
+	Reason      string    // why it was not, for people
 	Interactive bool      // few items
 	Items       int       // keys or signatures in the result
 	Trace       string

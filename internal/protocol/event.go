@@ -67,6 +67,9 @@ type readMessage struct {
 	read board.Message
 }
 
+// Head is the entry that the message proves; nil if it is none's head.
+func (m readMessage) Head() *wire.Entry { return m.read.Head() }
+
 // ReadKeys reads a message of KEYS. That takes time in proportion to a fleet's nodes
 // and a batch's keys, so the program does it before the machine's step.
 func ReadKeys(known wire.ManifestSet, msg wire.LogMessage) KeysMessage {

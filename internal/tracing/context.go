@@ -1,6 +1,10 @@
 package tracing
 
-import "context"
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace"
+)
 
 type contextKey struct{}
 
@@ -17,4 +21,14 @@ func NewContext(ctx context.Context, trace string) context.Context {
 func FromContext(ctx context.Context) string {
 	trace, _ := ctx.Value(contextKey{}).(string)
 	return trace
+}
+
+// Remote is ctx with the traceparent of FromContext as OpenTelemetry has it, for code that
+// makes spans beneath it.
+func Remote(ctx context.Context) context.Context {
+	parent := FromContext(ctx)
+	if parent == "" {
+		return ctx
+	}
+	return trace.ContextWithRemoteSpanContext(ctx, spanContext(parent))
 }

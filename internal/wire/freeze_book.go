@@ -202,8 +202,9 @@ func sortedIDs[V any](of map[[32]byte]V) [][32]byte {
 
 // Frozen is the view of the freezes in force by which jobs are judged. It does not change.
 func (b *FreezeBook) Frozen() *Frozen {
-	f := &Frozen{clients: map[string]*Freeze{}, keys: map[KeyID]*Freeze{}, counts: map[FreezeScope]int{}}
-	for _, one := range b.InForce() {
+	f := &Frozen{clients: map[string]*Freeze{}, keys: map[KeyID]*Freeze{}, counts: map[FreezeScope]int{},
+		all: b.InForce()}
+	for _, one := range f.all {
 		f.counts[one.Scope]++
 		switch one.Scope {
 		case FreezeFleet:
@@ -230,6 +231,15 @@ type Frozen struct {
 	clients map[string]*Freeze
 	keys    map[KeyID]*Freeze
 	counts  map[FreezeScope]int
+	all     []*Freeze
+}
+
+// All are the freezes in force, the oldest first by their own time. They are read only.
+func (f *Frozen) All() []*Freeze {
+	if f == nil {
+		return nil
+	}
+	return f.all
 }
 
 // Client returns why nothing is done for a client, nil if it is: it or the fleet is frozen.

@@ -40,6 +40,7 @@ const (
 	HeaderClient    = "Frost-Client"
 	HeaderSignature = "Frost-Signature"
 	HeaderGateway   = "Frost-Gateway" // on results
+	HeaderJob       = "Frost-Job"     // on heads in KEYS: the job's id, for those who look; it proves nothing
 )
 
 // Job is a client's request, as it stands in the JSON payload

@@ -37,9 +37,75 @@ func StoredResultSubject(client, job string) string { return "res." + client + "
 // client hears of it. Job may be "*".
 func ResultSubject(client, job string) string { return "result." + client + "." + job }
 
+// WebhookSubject is where gateways keep how far a webhook came.
+func WebhookSubject(name string) string { return "webhook." + name }
+
 // NoticeSubject is announced as a result is. A gateway leaves an answer there
 // that must not take the place of a stored result.
 func NoticeSubject(client, job string) string { return "notice." + client + "." + job }
+
+// ParseNotice is the reverse of NoticeSubject.
+func ParseNotice(subject string) (JobRef, error) {
+	t, err := tokens(subject, 3, "notice")
+	if err != nil {
+		return JobRef{}, err
+	}
+	return JobRef{Client: t[1], Job: t[2]}, nil
+}
+
+// RequestSubject is where a gateway notes a job that came over HTTP. The first note of a job
+// stands.
+func RequestSubject(client, job string) string { return "request." + client + "." + job }
+
+// ParseRequest is the reverse of RequestSubject.
+func ParseRequest(subject string) (JobRef, error) {
+	t, err := tokens(subject, 3, "request")
+	if err != nil {
+		return JobRef{}, err
+	}
+	if !IsJobID(t[2]) {
+		return JobRef{}, fmt.Errorf("subject %.100q names no job", subject)
+	}
+	return JobRef{Client: t[1], Job: t[2]}, nil
+}
+
+// LabelRef is what the subject of a label names: a key or a job of a client.
+type LabelRef struct{ Client, Key, Job string }
+
+const (
+	labelKey = "key"
+	labelJob = "job"
+)
+
+// LabelSubject is where gateways leave what a client says of a key, or of a job; the other one
+// is "". The dot of a key's id is none of the subject's.
+func LabelSubject(client, key, job string) string {
+	if job != "" {
+		return "label." + client + "." + labelJob + "." + job
+	}
+	return "label." + client + "." + labelKey + "." + strings.Replace(key, ".", "-", 1)
+}
+
+// ParseLabel is the reverse of LabelSubject.
+func ParseLabel(subject string) (LabelRef, error) {
+	t, err := tokens(subject, 4, "label")
+	if err != nil {
+		return LabelRef{}, err
+	}
+	ref := LabelRef{Client: t[1]}
+	switch t[2] {
+	case labelJob:
+		if ref.Job = t[3]; IsJobID(ref.Job) {
+			return ref, nil
+		}
+	case labelKey:
+		ref.Key = strings.Replace(t[3], "-", ".", 1)
+		if _, err := ParseKeyID(ref.Key); err == nil && !strings.Contains(t[3], ".") {
+			return ref, nil
+		}
+	}
+	return LabelRef{}, fmt.Errorf("subject %.100q names no key and no job", subject)
+}
 
 // DeadSubject is where a gateway keeps the jobs of a client that ended with a code.
 // The stream keeps so many of a subject, so that no client's displace another's.
@@ -78,6 +144,9 @@ func EntryFilter(batch string) string { return "entry." + batch + ".>" }
 
 // EntryHeadFilter matches the heads of one batch's entries, under their own subjects.
 func EntryHeadFilter(batch string) string { return "entry." + batch + ".*.head" }
+
+// EntryHeads matches the heads of all entries.
+const EntryHeads = "entry.*.*.head"
 
 // EntryHeadSubject is where a gateway stores the head of a batch's entry.
 func EntryHeadSubject(batch string, generation uint32) string {

@@ -29,6 +29,9 @@ var namesChains = map[string]string{
 
 	"internal/demo/transactions.go": "it has a transaction of each signed",
 
+	"internal/reading/text.go":  "what kinds of requests are called",
+	"internal/reading/money.go": "what a chain's own money is called",
+
 	"cmd/frostctl/cmd_addresses.go": "its help text: which children",
 	"cmd/frostctl/cmd_keys.go":      "its help text",
 	"cmd/frostctl/root.go":          "an example in a help text",
@@ -45,7 +48,6 @@ var namesChains = map[string]string{
 	"cmd/frostctl/keys_find.go":        "how a request tells which keys it is for",
 	"cmd/frostctl/reconstruct.go":      "its help text: what leaves for which chain",
 	"cmd/frostctl/reconstruct_text.go": "of which chain a whole key is, and in what form",
-	"cmd/frostctl/render_intent.go":    "what kinds of requests are called",
 	"cmd/frostctl/request_file.go":     "which chain's transaction a file is",
 
 	"cmd/frostctl/reconstruct_solana.go": "signs with what no wallet of that chain takes",

@@ -1,15 +1,12 @@
-package main
+package reading
 
 import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"math/bits"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
-	"unicode/utf8"
 
 	"github.com/mr-tron/base58"
 
@@ -17,37 +14,34 @@ import (
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
-// meaning is what a request for signatures means, to be shown.
-type meaning struct {
-	*intent.Intent
-	Network  string
-	Roots    []intent.Root // of the request
-	Replaces string        // the job whose fee this one bumps, if it does
-}
-
 // titles name the kinds to people.
 var titles = map[intent.Kind]string{
 	intent.PSBT:              "Bitcoin transaction (PSBT)",
 	intent.SolanaTransaction: "Solana transaction",
 	intent.BitcoinMessage:    "Bitcoin message (BIP 322)",
 	intent.SolanaMessage:     "Solana message",
+	intent.Raw:               "Messages that nobody can read",
 }
 
 // part is the word for what the numbers of a kind count: where money comes from, and where
 // it goes.
-func (m meaning) part() (from, to string) {
-	if m.Kind == intent.PSBT {
+func (m Request) part() (from, to string) {
+	switch m.Kind {
+	case intent.PSBT:
 		return "input", "output"
+	case intent.Raw:
+		return "item", ""
 	}
 	return "signer", "instruction"
 }
 
-// render shows a request as a person reads it: a label, and what it is of. It is what an
+// WriteText writes a request as a person reads it: a label, and what it is of. It is what an
 // approver sees and nothing else, so every line is from what was read, and what was not
 // understood stands there too.
-func (m meaning) render(w io.Writer) error {
+func (m Request) WriteText(w io.Writer) error {
 	t := &table{t: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	fmt.Fprintf(w, "%s %s on %s\n", titles[m.Kind], visible(m.ID), visible(m.Network))
+	title := strings.Join(strings.Fields(titles[m.Kind]+" "+Visible(m.ID)), " ")
+	fmt.Fprintf(w, "%s on %s\n", title, Visible(m.Network))
 	m.signatures(t)
 	m.money(t)
 	if m.Replaces != "" {
@@ -74,7 +68,7 @@ func (m meaning) render(w io.Writer) error {
 	return t.t.Flush()
 }
 
-func (m meaning) signatures(t *table) {
+func (m Request) signatures(t *table) {
 	from, _ := m.part()
 	for _, s := range m.Signatures {
 		key := m.key(s.Root, s.Path)
@@ -84,6 +78,8 @@ func (m meaning) signatures(t *table) {
 				key, coverage(s.Sighash))
 		case intent.BitcoinMessage:
 			t.row("signs", "%s\toutput key %s", key, hex.EncodeToString(s.PublicKey))
+		case intent.Raw:
+			t.row("signs", "%s %d\t%s\tmessage %s", from, s.At, key, hex.EncodeToString(s.Message))
 		default:
 			t.row("signs", "%s %d\t%s\taddress %s", from, s.At, key, base58.Encode(s.PublicKey))
 		}
@@ -104,7 +100,7 @@ func coverage(sighash string) string {
 	return ", sighash " + sighash + ": OTHERS MAY CHANGE WHAT IT DOES NOT COVER"
 }
 
-func (m meaning) money(t *table) {
+func (m Request) money(t *table) {
 	_, to := m.part()
 	for _, p := range m.Payments {
 		t.row("pays", "%s %d\t%s to %s", to, p.At, paid(p), p.To)
@@ -132,7 +128,7 @@ func (m meaning) money(t *table) {
 }
 
 // key names the key that signs: a root of the request, and the way from there.
-func (m meaning) key(root int, path derive.Path) string {
+func (m Request) key(root int, path derive.Path) string {
 	if root < 0 || root >= len(m.Roots) {
 		return fmt.Sprintf("key number %d", root)
 	}
@@ -155,86 +151,4 @@ func plural(word string, count int) string {
 		return word
 	}
 	return word + "s"
-}
-
-// paid writes what a payment gives. Of a token it says both, what its units are and how many
-// of the smallest: the number of decimals is the transaction's word, which the chain checks.
-func paid(p intent.Payment) string {
-	if p.Decimals == 0 || p.Asset == intent.Bitcoin || p.Asset == intent.Solana {
-		return money(p.Amount)
-	}
-	return fmt.Sprintf("%s (%s)", decimal(p.Units, int(p.Decimals)), money(p.Amount))
-}
-
-// money writes an amount with its unit.
-func money(a intent.Amount) string {
-	switch a.Asset {
-	case intent.Bitcoin:
-		return decimal(a.Units, 8) + " BTC"
-	case intent.Solana:
-		return decimal(a.Units, 9) + " SOL"
-	}
-	return fmt.Sprintf("%d smallest units of token %s", a.Units, strings.TrimPrefix(a.Asset, "spl:"))
-}
-
-// decimal writes n units of 10^-places.
-func decimal(n uint64, places int) string {
-	s := fmt.Sprintf("%0*d", places+1, n)
-	return s[:len(s)-places] + "." + s[len(s)-places:]
-}
-
-// perUnit divides, to one decimal, rounded down: a rate that is shown is not above the true
-// one. No product overflows.
-func perUnit(n, units uint64) string {
-	hi, lo := bits.Mul64(n, 10)
-	if hi >= units {
-		return strconv.FormatUint(n/units, 10)
-	}
-	tenths, _ := bits.Div64(hi, lo, units)
-	return decimal(tenths, 1)
-}
-
-// table is rows of a label and cells. A label that repeats is not repeated. Nothing that
-// came from a stranger reaches the terminal as more than text.
-type table struct {
-	t     *tabwriter.Writer
-	label string
-}
-
-func (t *table) row(label, format string, args ...any) {
-	shown := label
-	if label == t.label {
-		shown = ""
-	}
-	if label != "" {
-		t.label = label
-	}
-	cells := strings.Split(fmt.Sprintf(format, plainArgs(args)...), "\t")
-	fmt.Fprintf(t.t, "  %s\t%s\n", shown, strings.Join(cells, "\t"))
-}
-
-// plainArgs makes texts harmless one by one, so that a tab in one is no cell.
-func plainArgs(args []any) []any {
-	args = slices.Clone(args)
-	for i, a := range args {
-		if s, ok := a.(string); ok {
-			args[i] = visible(s)
-		}
-	}
-	return args
-}
-
-// visible shows what does not print as what it is: control characters, and those that
-// change the direction of a text or have no width, which would have a person read something
-// else than what is signed.
-func visible(s string) string {
-	var b strings.Builder
-	for _, r := range s { // an invalid byte is U+FFFD here
-		if r != utf8.RuneError && strconv.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		}
-	}
-	return b.String()
 }

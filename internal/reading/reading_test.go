@@ -1,21 +1,25 @@
-package main
+package reading
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"math"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-func rendered(t testing.TB, m meaning) string {
+func rendered(t testing.TB, m Request) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := m.render(&b); err != nil {
+	if err := m.WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -25,7 +29,7 @@ var shownRoots = []intent.Root{{ID: "aa.0"}, {ID: "bb.1"}}
 
 // TestRenderIntent: what an approver reads, of each kind.
 func TestRenderIntent(t *testing.T) {
-	bitcoin := meaning{Network: "regtest", Roots: shownRoots, Replaces: "0198", Intent: &intent.Intent{
+	bitcoin := Request{Network: "regtest", Roots: shownRoots, Replaces: "0198", Intent: &intent.Intent{
 		Kind: intent.PSBT, ID: "5f2a",
 		Signatures: []intent.Signature{
 			{At: 0, Path: derive.Path{0, 17}, Sighash: "default", Amount: 100_000},
@@ -59,7 +63,7 @@ Bitcoin transaction (PSBT) 5f2a on regtest
 	if got := "\n" + rendered(t, bitcoin); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	solana := meaning{Network: "regtest", Roots: shownRoots, Intent: &intent.Intent{
+	solana := Request{Network: "regtest", Roots: shownRoots, Intent: &intent.Intent{
 		Kind: intent.SolanaTransaction, ID: "77",
 		Signatures: []intent.Signature{{At: 0, Path: derive.Path{0, 1}, PublicKey: make([]byte, 32)}},
 		Payments: []intent.Payment{
@@ -85,7 +89,7 @@ Solana transaction 77 on regtest
 	if got := "\n" + rendered(t, solana); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	message := meaning{Network: "regtest", Roots: shownRoots, Intent: &intent.Intent{
+	message := Request{Network: "regtest", Roots: shownRoots, Intent: &intent.Intent{
 		Kind: intent.BitcoinMessage, ID: "88", Text: "I own this\nand \u202esaht\x1b[2J\xff",
 		Signatures: []intent.Signature{{PublicKey: []byte{0xab}}},
 	}}
@@ -101,9 +105,9 @@ Bitcoin message (BIP 322) 88 on regtest
 }
 
 // hostile is an intent of which every text is one that a terminal would act on.
-func hostile(bad string) meaning {
+func hostile(bad string) Request {
 	refusals := []intent.Refusal{{Code: bad, Reason: bad}}
-	return meaning{Network: bad, Roots: []intent.Root{{ID: bad}}, Replaces: bad, Intent: &intent.Intent{
+	return Request{Network: bad, Roots: []intent.Root{{ID: bad}}, Replaces: bad, Intent: &intent.Intent{
 		Kind: intent.PSBT, ID: bad, Signatures: []intent.Signature{{Sighash: bad, Path: derive.Path{1}}},
 		Payments: []intent.Payment{{To: bad, Amount: intent.Amount{Asset: bad, Units: math.MaxUint64}}},
 		Change:   []intent.Change{{To: bad, Root: 7}}, Outflow: []intent.Amount{{Asset: bad}}, Spends: []string{bad},
@@ -157,16 +161,57 @@ func TestMoney(t *testing.T) {
 
 // TestIntentLine: with --json nothing is left out, and no list is null.
 func TestIntentLine(t *testing.T) {
-	text, err := json.Marshal(meaning{Intent: &intent.Intent{}}.line())
+	text, err := json.Marshal(Request{Intent: &intent.Intent{}}.JSON())
 	if err != nil || strings.Contains(string(text), "null") {
 		t.Errorf("%s, %v", text, err)
 	}
-	text, err = json.Marshal(hostile("marked").line())
+	text, err = json.Marshal(hostile("marked").JSON())
 	fields := reflect.TypeFor[intent.Intent]().NumField()
-	if got := reflect.TypeFor[intentLine]().NumField(); err != nil || got != fields+2 { // and the network, and replaces
+	if got := reflect.TypeFor[Meaning]().NumField(); err != nil || got != fields+2 { // and the network, and replaces
 		t.Errorf("%d fields of %d, %v", got, fields, err)
 	}
 	if got := strings.Count(string(text), "marked"); got < 14 {
 		t.Errorf("%d texts in %s", got, text)
+	}
+}
+
+// TestOf: a job of the wire is read as nodes read it; a key that is not here, or of another
+// suite, leaves it unread.
+func TestOf(t *testing.T) {
+	key := derive.Key{Suite: frost.Secp256k1TR, PublicKey: bytes.Repeat([]byte{2}, 33)}
+	find := func(id string) (derive.Key, error) {
+		if id != shownRoots[0].ID {
+			return derive.Key{}, errors.New("this gateway does not know it")
+		}
+		return key, nil
+	}
+	text, path := "I own this", "0/17"
+	job := func(id string, path *string) *wire.Job {
+		return &wire.Job{Kind: wire.KindSign, SolanaMessage: &text, Keys: []wire.SignKey{{Key: id, Path: path}}}
+	}
+	for want, j := range map[string]*wire.Job{
+		"key bb.1: this gateway does not know it": job("bb.1", nil),
+		"key aa.0 is of suite":                    job("aa.0", nil),
+	} {
+		if _, err := Of("regtest", j, find); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	seed := ed25519.NewKeyFromSeed(make([]byte, 32))
+	key = derive.Key{Suite: frost.Ed25519, PublicKey: seed.Public().(ed25519.PublicKey)}
+	r, err := Of("regtest", job("aa.0", &path), find)
+	if err != nil || r.Kind != intent.SolanaMessage || r.Text != text || r.Roots[0].Path.String() != path {
+		t.Errorf("%+v, %v", r, err)
+	}
+	raw := &wire.Job{Kind: wire.KindSign, Items: []wire.JobItem{{Key: "bb.1", Message: []byte{0xab, 0xcd}}}}
+	if r, err = Of("regtest", raw, find); err != nil {
+		t.Fatal(err)
+	}
+	want := "Messages that nobody can read on regtest\n  signs  item 0  key bb.1  message abcd\n"
+	if got := rendered(t, r); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if m := r.JSON(); len(m.Signatures) != 1 || !bytes.Equal(m.Signatures[0].Message, []byte{0xab, 0xcd}) {
+		t.Errorf("%+v", m)
 	}
 }
