@@ -20,10 +20,10 @@ var crossings = map[string]*regexp.Regexp{
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)|` +
 		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)\..*))$`),
 	"gateway-a": regexp.MustCompile(`^(frost\.main\.(work\.a\.b\.c\.0\.0|(res|notice|pending)\.[a-z]+\.j|` +
-		`dead\.sign\.[a-z]+\.c|presence\.gateway\.a|taken\.x|manifest\.B|entry\.B\.0\.(head|deal\.1))|` +
+		`dead\.sign\.[a-z]+\.c|presence\.gateway\.a|taken\.x|webhook\.shop|manifest\.B|entry\.B\.0\.(head|deal\.1))|` +
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
 		`STREAM\.CREATE\.FROST_MAIN_(WORK|SIGN|NOTICES|PRESENCE)|` +
-		`STREAM\.MSG\.(GET|DELETE)\.FROST_MAIN_PENDING|` +
+		`STREAM\.MSG\.(GET|DELETE)\.FROST_MAIN_PENDING|STREAM\.MSG\.GET\.FROST_MAIN_WEBHOOKS|` +
 		`CONSUMER\.(INFO|MSG\.NEXT)\.FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk|APPROVALS\.gateways-approvals)|` +
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|CONTROL|DEADLETTER)|` +
 		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|CONTROL|DEADLETTER)\..*)|` +
@@ -67,7 +67,7 @@ func everySubject(b *Bus) (all []string) {
 		"frost.main.live.keys.x", "frost.main.live.work.x", "frost.main.live.sign.x", "frost.main.live.dead.x",
 		"frost.main.live.presence.x", "frost.main.presence.gateway.a", "frost.main.presence.gateway.b", "frost.main.taken.x",
 		"frost.main.control.carol", "frost.main.control.dave", "frost.main.live.control.x",
-		"frost.main.approve.erin", "frost.main.approve.frank",
+		"frost.main.approve.erin", "frost.main.approve.frank", "frost.main.webhook.shop",
 		"frost.main.live.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET",
 		"$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.hub.API.INFO", "$SYS.REQ.SERVER.PING",
 		"$SYS.REQ.ACCOUNT.FLEET.CONNZ", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.ACCOUNT.FLEET.CONNECT", "_INBOX.x",

@@ -85,7 +85,7 @@ func listJobs(tx *bolt.Tx, q JobQuery, after []byte) (page JobPage, err error) {
 			}
 			return number(rest[:8]), q.Client, string(rest[8:]), true
 		}
-		if after != nil {
+		if len(after) > 0 {
 			_, id, ok := splitPair(after[8:])
 			if !ok {
 				return page, ErrCursor

@@ -37,6 +37,9 @@ type JobLinks struct {
 	Result string `json:"result,omitempty" doc:"Missing until it has ended"`
 }
 
+// JobBody is a job as GET /v1/jobs/{id} answers, for webhooks.
+func JobBody(j directory.Job) any { return viewJob(&j) }
+
 func viewJob(j *directory.Job) Job {
 	v := Job{
 		ID: j.ID, Client: j.Client, Kind: string(j.Kind), Status: string(j.State), Code: string(j.Code), Error: j.Error,

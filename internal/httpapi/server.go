@@ -116,8 +116,8 @@ func name(ctx huma.Context, _ string, v any) (any, error) {
 	return v, nil
 }
 
-// document is the OpenAPI document in its two forms.
-type document struct{ json, yaml []byte }
+// document is the OpenAPI document in its forms.
+type document struct{ json, yaml, html []byte }
 
 func (d *document) of(o *huma.OpenAPI) {
 	text, err := json.Marshal(o)
@@ -127,7 +127,11 @@ func (d *document) of(o *huma.OpenAPI) {
 	var pretty bytes.Buffer
 	_ = json.Indent(&pretty, text, "", "  ") // it is JSON
 	d.json = pretty.Bytes()
-	if d.yaml, err = o.YAML(); err != nil {
+	d.yaml, err = o.YAML()
+	if err == nil {
+		d.html, err = docsOf(o)
+	}
+	if err != nil {
 		panic("httpapi: the OpenAPI document: " + err.Error())
 	}
 }

@@ -69,7 +69,8 @@ func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.
 	if p.Serves != nil {
 		p.Serves(listener.URL())
 	}
-	return h.things(), nil
+	things, err := h.startWebhooks(ctx, known)
+	return append(h.things(), things...), err
 }
 
 // atEnd has the listener drain once ctx ends, beside the gateway's own end, or when the program

@@ -33,7 +33,7 @@ func (w *watched) look(now time.Time, asked, atOnce bool) news {
 			t.Wipe()
 		}
 	}()
-	saw := digest(texts, err)
+	saw := digest(texts, err, w.others())
 	still := atOnce || saw == w.last
 	w.last = saw
 	if w.moved++; still {
@@ -86,6 +86,24 @@ func (w *watched) read() (texts []*secret.Bytes, err error) {
 	return texts, nil
 }
 
+// others are what the files hold that the first ones name, as far as they can be read.
+func (w *watched) others() (all []byte) {
+	if w.Also == nil {
+		return nil
+	}
+	for _, f := range w.Also() {
+		var texts []*secret.Bytes
+		text, err := f.Text()
+		if err == nil {
+			texts = append(texts, text)
+			defer text.Wipe()
+		}
+		sum := digest(texts, err, nil)
+		all = append(all, sum[:]...)
+	}
+	return all
+}
+
 func exposed(texts []*secret.Bytes) [][]byte {
 	all := make([][]byte, len(texts))
 	for i, t := range texts {
@@ -95,7 +113,7 @@ func exposed(texts []*secret.Bytes) [][]byte {
 }
 
 // digest tells apart what looks saw. The zero value is none.
-func digest(texts []*secret.Bytes, err error) (sum [32]byte) {
+func digest(texts []*secret.Bytes, err error, others []byte) (sum [32]byte) {
 	h := sha256.New()
 	for _, t := range texts {
 		var size [8]byte
@@ -106,6 +124,7 @@ func digest(texts []*secret.Bytes, err error) (sum [32]byte) {
 	if err != nil {
 		h.Write([]byte(err.Error()))
 	}
+	h.Write(others)
 	h.Sum(sum[:0])
 	return sum
 }

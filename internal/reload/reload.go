@@ -29,6 +29,10 @@ type Thing struct {
 	Name  string        // in the log, in /readyz and in metrics
 	Files []secret.File // text; they belong together
 
+	// Also are files that the first ones name, nil: none. A change of one has Take called,
+	// which reads them itself.
+	Also func() []secret.File
+
 	// Take judges what the files hold, in their order, and puts all of it in force, or
 	// changes nothing and says why, naming the file. The texts are wiped once it
 	// returns. It is called at the start, when the files changed, when a person asks,

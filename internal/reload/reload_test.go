@@ -165,6 +165,42 @@ func TestReload(t *testing.T) {
 	})
 }
 
+// TestAlso: a change of a file that another one names is judged, too, also one that is gone.
+func TestAlso(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, dir string) {
+		s := &stand{t: t, dir: dir}
+		s.both("one")
+		file := func(name string) secret.File {
+			return secret.File{What: "file", Path: filepath.Join(dir, name), Max: 100, Public: true}
+		}
+		taken := 0
+		r := New(slog.New(slog.DiscardHandler), Thing{
+			Name: "named", Files: []secret.File{file("a")},
+			Also: func() []secret.File { return []secret.File{file("b")} },
+			Take: func(texts [][]byte) (Taken, error) { taken++; return Taken{}, nil },
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go Run(ctx, r, make(chan struct{}))
+		synctest.Wait()
+		want := func(what string, n int) {
+			t.Helper()
+			s.looks(3)
+			if taken != n || r.Err() != nil {
+				t.Errorf("%s: taken %d times, want %d: %v", what, taken, n, r.Err())
+			}
+		}
+		want("at first", 1)
+		s.put("b", "two")
+		want("changed", 2)
+		if err := os.Remove(filepath.Join(dir, "b")); err != nil {
+			t.Fatal(err)
+		}
+		want("gone", 3)
+	})
+}
+
 // TestGone: files that are gone, or that nobody may read, change nothing; they are named.
 // While another name takes their place, a moment of absence is not said.
 func TestGone(t *testing.T) {

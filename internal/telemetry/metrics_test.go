@@ -47,6 +47,8 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 		m.Resharing(func() protocol.Resharing {
 			return protocol.Resharing{Run: true, Moved: 7, Left: 5, InFlight: 2, Blocked: "node 0 is not heard"}
 		})
+		m.Webhooks().Know("shop", []string{"delivered"})
+		m.WebhooksOldest(func(f func(string, time.Duration)) { f("shop", 3*time.Second) })
 		m.AuditRewound(func() map[int]int { return map[int]int{1: 2} })
 		m.Demand(func() protocol.Demand { return protocol.Demand{Queued: 5, Longest: time.Minute, Retries: 0.5} })
 	}

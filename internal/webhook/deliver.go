@@ -14,11 +14,8 @@ import (
 // What is read and sent in a turn.
 
 const (
-	listTime   = 2 * time.Second        // between two looks at which jobs wait
-	settleTime = 5 * time.Second        // from an event, until the directory should have it
-	againTime  = 200 * time.Millisecond // between two looks whether it has
-	pageSize   = 256                    // messages that are read at once
-	complain   = 30 * time.Second       // between two lines about what is no result
+	pageSize = 256              // messages that are read at once
+	complain = 30 * time.Second // between two lines about what proves nothing
 )
 
 // Outcomes of deliveries, as metrics have them.
@@ -73,7 +70,7 @@ func (h *hook) read(ctx context.Context) error {
 // readPending takes the jobs that wait, and forgets those that do not any more.
 func (h *hook) readPending(ctx context.Context) error {
 	cfg := h.cfg.Load()
-	if !cfg.wants(Pending) || time.Since(h.listed) < listTime {
+	if !cfg.wants(Pending) || time.Since(h.listed) < h.w.times.list {
 		return nil
 	}
 	subjects, err := h.w.o.Bus.Subjects(ctx, bus.Pending, wire.PendingSubject(cfg.Client, "*"))
@@ -183,7 +180,7 @@ func (h *hook) took(o outcome) {
 	case errors.Is(o.err, errGone):
 		h.queue.done(o.subject)
 	case errors.Is(o.err, errLater):
-		h.queue.later(o.subject, now.Add(againTime))
+		h.queue.later(o.subject, now.Add(h.w.times.look))
 	case errors.Is(o.err, errLost), o.event != nil && now.Sub(o.event.at) >= giveUp:
 		h.queue.done(o.subject)
 		h.w.o.Observe.Webhook(name, GivenUp)
@@ -214,7 +211,7 @@ func (w *Webhooks) deliver(ctx context.Context, cfg Config, subject string, e *e
 		return e, errGone
 	}
 	known, err := w.o.Job(e.job.Client, e.job.ID)
-	if (err != nil || known.State != e.job.State) && time.Since(e.at) < settleTime {
+	if (err != nil || known.State != e.job.State) && time.Since(e.at) < w.times.settle {
 		return e, errLater
 	}
 	body, err := message{Type: kind.Type(), Timestamp: e.at.UTC(), Data: w.o.Render(e.with(known))}.encode()

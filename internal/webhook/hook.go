@@ -14,15 +14,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// Times of a webhook's turn.
-const (
-	lookTime  = 500 * time.Millisecond // between two looks at what is new
-	saveTime  = 2 * time.Second        // between two writes of the progress, which are heartbeats, too
-	turnTime  = 10 * time.Second       // without one of them another gateway takes over
-	busTime   = 5 * time.Second        // for one question to the bus
-	closeTime = 2 * time.Second        // to leave the turn to another gateway, at the end
-)
-
 // hook is one webhook at this gateway. Its loop owns everything but what is atomic.
 type hook struct {
 	w   *Webhooks
@@ -76,7 +67,7 @@ func (h *hook) run(ctx context.Context) {
 
 // wait waits for what is sent, or until it is time for another look.
 func (h *hook) wait(ctx context.Context) {
-	timer := time.NewTimer(lookTime)
+	timer := time.NewTimer(h.w.times.look)
 	defer timer.Stop()
 	for {
 		select {
@@ -99,10 +90,10 @@ func (h *hook) look(ctx context.Context) {
 	switch {
 	case h.turn == 0:
 		err = h.take(ctx)
-	case time.Since(h.saved) >= saveTime:
+	case time.Since(h.saved) >= h.w.times.save:
 		err = h.save(ctx)
 	}
-	if h.turn != 0 && time.Since(h.saved) >= turnTime {
+	if h.turn != 0 && time.Since(h.saved) >= h.w.times.turn {
 		h.lose("its progress could not be written for too long")
 	}
 	if h.turn != 0 && err == nil {
@@ -174,7 +165,7 @@ func (h *hook) mine(m bus.Message, stream string) *state {
 	if m.Seq != h.seen {
 		h.seen, h.seenAt = m.Seq, time.Now()
 	}
-	if time.Since(h.seenAt) < turnTime {
+	if time.Since(h.seenAt) < h.w.times.turn {
 		return nil
 	}
 	h.log.Warn("the gateway that delivered the webhook's messages is gone: this one goes on", "gateway", s.Gateway)
@@ -187,7 +178,7 @@ func (h *hook) begin(s *state) {
 	_, _ = rand.Read(turn[:]) // never fails
 	h.turn = binary.BigEndian.Uint64(turn[:]) | 1
 	h.stream, h.position = s.Stream, s.Position
-	h.queue, h.told, h.skipped = newQueue(), map[uint64]bool{}, map[string]uint64{}
+	h.queue, h.told, h.skipped = newQueue(h.w.times.pause), map[uint64]bool{}, map[string]uint64{}
 	for _, subject := range s.Open {
 		h.queue.add(subject, nil)
 	}

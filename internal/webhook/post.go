@@ -14,11 +14,8 @@ import (
 	"time"
 )
 
-// Bounds of one attempt.
-const (
-	attemptTime = 10 * time.Second
-	maxAnswer   = 16 << 10 // bytes of a receiver's answer that are read
-)
+// maxAnswer is how much of a receiver's answer is read, in bytes.
+const maxAnswer = 16 << 10
 
 // poster sends messages.
 type poster struct {
@@ -27,16 +24,16 @@ type poster struct {
 }
 
 // newPoster returns one that trusts roots; nil: the system's.
-func newPoster(roots *x509.CertPool, version string) *poster {
+func newPoster(roots *x509.CertPool, version string, patience time.Duration) *poster {
 	return &poster{agent: "frost-gateway/" + version, client: &http.Client{
-		Timeout: attemptTime,
+		Timeout: patience,
 		// A redirection could lead into a network that the configuration does not name.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            (&net.Dialer{Timeout: attemptTime}).DialContext,
+			DialContext:            (&net.Dialer{Timeout: patience}).DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-			TLSHandshakeTimeout:    attemptTime,
+			TLSHandshakeTimeout:    patience,
 			ForceAttemptHTTP2:      true,
 			MaxIdleConnsPerHost:    maxAtOnce,
 			MaxConnsPerHost:        maxAtOnce,
@@ -57,7 +54,7 @@ func (p *poster) post(ctx context.Context, to string, secrets [][]byte, id strin
 	sign(req.Header, secrets, id, at, body)
 	answer, err := p.client.Do(req)
 	if err != nil {
-		return withoutURL(err)
+		return p.withoutURL(err)
 	}
 	defer answer.Body.Close()
 	_, _ = io.CopyN(io.Discard, answer.Body, maxAnswer) // so that the connection can be used again
@@ -72,10 +69,10 @@ func (p *poster) post(ctx context.Context, to string, secrets [][]byte, id strin
 }
 
 // withoutURL is an error of net/http without the URL, which may have a secret in it.
-func withoutURL(err error) error {
+func (p *poster) withoutURL(err error) error {
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		if outer.Timeout() {
-			return fmt.Errorf("no answer within %s", attemptTime)
+			return fmt.Errorf("no answer within %s", p.client.Timeout)
 		}
 		return outer.Err
 	}

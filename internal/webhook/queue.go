@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// How often and how long a message is sent again.
+// How long a message is sent again.
 const (
-	firstPause = 5 * time.Second  // after the first failure; doubling
-	maxPause   = 10 * time.Minute // between two attempts
-	giveUp     = 24 * time.Hour   // from when it happened
+	maxPause = 10 * time.Minute // between two attempts
+	giveUp   = 24 * time.Hour   // from when it happened
 )
 
 // Bounds of a webhook's messages under way, which are also what another gateway has to send
@@ -29,11 +28,12 @@ type entry struct {
 
 // queue holds a webhook's undelivered events. It is pure: the time is passed in.
 type queue struct {
+	pause time.Duration     // after the first failure; doubling
 	open  map[string]*entry // by the subject of the message that proves the event
 	order []string          // as they came
 }
 
-func newQueue() *queue { return &queue{open: map[string]*entry{}} }
+func newQueue(pause time.Duration) *queue { return &queue{pause: pause, open: map[string]*entry{}} }
 
 // add takes an event, nil for one that is still to be read, unless the queue has it.
 func (q *queue) add(subject string, e *event) {
@@ -69,7 +69,7 @@ func (q *queue) due(now time.Time) (subjects []string) {
 func (q *queue) failed(subject string, now time.Time) {
 	if e := q.open[subject]; e != nil {
 		e.busy = false
-		e.next = now.Add(pause(e.tries))
+		e.next = now.Add(min(q.pause<<min(e.tries, 10), maxPause))
 		e.tries++
 	}
 }
@@ -79,10 +79,6 @@ func (q *queue) later(subject string, at time.Time) {
 	if e := q.open[subject]; e != nil {
 		e.busy, e.next = false, at
 	}
-}
-
-func pause(tries int) time.Duration {
-	return min(firstPause<<min(tries, 10), maxPause)
 }
 
 // done forgets an event.

@@ -13,17 +13,12 @@
 package webhook
 
 import (
-	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/directory"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Event is what a webhook may be told of.
@@ -35,9 +30,6 @@ const (
 	Denied   Event = "denied"   // policies deny it
 	Pending  Event = "pending"  // it waits for approvals
 )
-
-// Events are all events.
-var Events = []Event{Finished, Denied, Pending}
 
 // Type is what a message of the event calls it.
 func (e Event) Type() string { return "job." + string(e) }
@@ -55,8 +47,8 @@ func eventOf(s directory.State) Event {
 	return ""
 }
 
-// Config is one webhook. Its name is also that of its progress: under another name it begins
-// anew, with what happens from then on.
+// Config is one webhook, as package config has checked it. Its name is also that of its
+// progress: under another name it begins anew, with what happens from then on.
 type Config struct {
 	Name    string   // 1 to 64 letters, digits, _ and -
 	Client  string   // whose jobs; "*": of all clients
@@ -65,63 +57,9 @@ type Config struct {
 	Secrets [][]byte // one, or while it is replaced two: messages are signed with each
 }
 
-// Check finds what is wrong with a webhook.
-func (c Config) Check() error {
-	if !wire.IsToken(c.Name) {
-		return fmt.Errorf("webhook %.64q: want a name of 1 to 64 letters, digits, _ and -", c.Name)
-	}
-	wrong := func(format string, args ...any) error {
-		return fmt.Errorf("webhook %s: %w", c.Name, fmt.Errorf(format, args...))
-	}
-	if c.Client != "*" && !wire.IsToken(c.Client) {
-		return wrong("client %.64q: want the name of a client, or *", c.Client)
-	}
-	for _, e := range c.Events {
-		if !slices.Contains(Events, e) {
-			return wrong("event %.64q is unknown: use %s", string(e), wire.Or(Events))
-		}
-	}
-	if len(c.Secrets) == 0 || len(c.Secrets) > maxSecrets {
-		return wrong("%d secrets: want 1, or 2 while it is replaced", len(c.Secrets))
-	}
-	if err := checkURL(c.URL); err != nil {
-		return wrong("url: %w", err)
-	}
-	return nil
-}
-
-// checkURL does not repeat the URL, which may have a secret in it.
-func checkURL(text string) error {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.Opaque != "":
-		return errors.New("want https://HOST/PATH")
-	case u.User != nil:
-		return errors.New("a name or a password in it: messages are signed, and need none")
-	case u.Fragment != "":
-		return errors.New("a #fragment in it, which is not sent")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return errors.New("http goes to this machine only: use https")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("want https://, or http:// of this machine")
-	}
-	return nil
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 // wants reports whether the webhook is told of an event.
 func (c Config) wants(e Event) bool {
 	return e != "" && (len(c.Events) == 0 || slices.Contains(c.Events, e))
-}
-
-// same reports whether two configurations say the same.
-func (c Config) same(other Config) bool {
-	return c.Name == other.Name && c.Client == other.Client && c.URL == other.URL &&
-		slices.Equal(c.Events, other.Events) && slices.EqualFunc(c.Secrets, other.Secrets, bytes.Equal)
 }
 
 // Bounds of secrets, in bytes (Standard Webhooks), and how many there may be.

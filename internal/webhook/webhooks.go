@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -36,10 +35,31 @@ type Observer interface {
 	Webhook(name, outcome string)
 }
 
+// times are what tests shorten.
+type times struct {
+	look    time.Duration // between two looks at what is new
+	list    time.Duration // between two looks at which jobs wait
+	save    time.Duration // between two writes of the progress, which are heartbeats, too
+	turn    time.Duration // without one of them another gateway takes over
+	settle  time.Duration // from an event, until the directory should have it
+	attempt time.Duration // for the receiver's answer
+	pause   time.Duration // after the first attempt that failed; doubling
+}
+
+var usual = times{look: 500 * time.Millisecond, list: 2 * time.Second, save: 2 * time.Second, turn: 10 * time.Second,
+	settle: 5 * time.Second, attempt: 10 * time.Second, pause: 5 * time.Second}
+
+// Bounds of questions to the bus.
+const (
+	busTime   = 5 * time.Second
+	closeTime = 2 * time.Second // to leave the turn to another gateway, at the end
+)
+
 // Webhooks delivers for all webhooks of a gateway.
 type Webhooks struct {
-	o    Options
-	post *poster
+	o     Options
+	times times
+	post  *poster
 
 	mu    sync.Mutex
 	life  context.Context // nil: it does not run
@@ -54,21 +74,16 @@ type running struct {
 }
 
 // New makes webhooks, of which there are none.
-func New(o Options) *Webhooks {
-	return &Webhooks{o: o, post: newPoster(o.Roots, o.Version), hooks: map[string]*running{}}
+func New(o Options) *Webhooks { return newWebhooks(o, usual) }
+
+func newWebhooks(o Options, t times) *Webhooks {
+	return &Webhooks{o: o, times: t, post: newPoster(o.Roots, o.Version, t.attempt), hooks: map[string]*running{}}
 }
 
 // Set replaces all webhooks, while Run runs or before. Those of a name go on where they were.
-// What is wrong with one changes nothing.
-func (w *Webhooks) Set(all []Config) error {
+func (w *Webhooks) Set(all []Config) {
 	names := map[string]bool{}
 	for _, c := range all {
-		if err := c.Check(); err != nil {
-			return err
-		}
-		if names[c.Name] {
-			return fmt.Errorf("webhook %s is there twice", c.Name)
-		}
 		names[c.Name] = true
 	}
 	w.mu.Lock()
@@ -91,7 +106,6 @@ func (w *Webhooks) Set(all []Config) error {
 			h.start(w.life)
 		}
 	}
-	return nil
 }
 
 // Run delivers until ctx ends, and then leaves what is undelivered to another gateway.
