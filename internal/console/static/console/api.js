@@ -12,7 +12,9 @@ export const token = {
 // Problem is what a request came to when it did not succeed: an RFC 9457 problem of the gateway,
 // or status 0 where there was no answer.
 export class Problem extends Error {
-  constructor({status = 0, code = 'disconnected', title = '', detail = '', errors = [], requestId = '', retryAfter = 0}) {
+  constructor(said) {
+    const {status = 0, code = 'disconnected', title = '', detail = '', errors = []} = said;
+    const {requestId = '', retryAfter = 0} = said;
     super(detail || title || code);
     Object.assign(this, {status, code, title, detail, errors, requestId, retryAfter});
   }
