@@ -83,7 +83,9 @@ func TestRefusals(t *testing.T) {
 		"no UTF-8":                {"POST", "/v1/keys", full, "{\"chain\":\"solana\",\"label\":\"\xff\"}", nil, "bad_request"},
 		"NUL":                     {"POST", "/v1/keys", full, `{"chain":"solana","label":"a\u0000"}`, nil, "bad_request"},
 		"an array":                {"POST", "/v1/keys", full, `[]`, nil, "validation_failed"},
-		"null":                    {"POST", "/v1/keys", full, `null`, nil, "validation_failed"},
+		"null":                    {"POST", "/v1/keys", full, `null`, nil, "bad_request"},
+		"null in a member":        {"POST", "/v1/keys", full, `{"chain":"solana","metadata":null}`, nil, "bad_request"},
+		"empty idempotency key":   {"POST", "/v1/keys", full, `{"chain":"solana"}`, []string{"Idempotency-Key", ""}, "validation_failed"},
 		"unknown member":          {"POST", "/v1/keys", full, `{"chain":"solana","colour":"red"}`, nil, "validation_failed"},
 		"missing member":          {"POST", "/v1/keys", full, `{"count":1}`, nil, "validation_failed"},
 		"chain":                   {"POST", "/v1/keys", full, `{"chain":"dogecoin"}`, nil, "validation_failed"},
@@ -292,6 +294,9 @@ func TestHeaders(t *testing.T) {
 	}
 	if w := ask(s, "OPTIONS", "/v1/keys", "", ""); w.Code != http.StatusNoContent || w.Header().Get("Allow") != "GET, HEAD, POST, OPTIONS" {
 		t.Errorf("OPTIONS: %d %v", w.Code, w.Header())
+	}
+	if w := ask(s, "OPTIONS", "/v1/keys/export", "", ""); w.Header().Get("Allow") != "GET, HEAD, OPTIONS" {
+		t.Errorf("OPTIONS of a path that is also a key's: %v", w.Header())
 	}
 	if w := ask(s, "HEAD", "/v1/keys", full, ""); w.Code != http.StatusOK {
 		t.Errorf("HEAD: %d", w.Code)
