@@ -124,6 +124,7 @@ export async function follow(path, {signal, each, state}) {
     try {
       const more = last ? {'Last-Event-ID': last} : {};
       const response = await ask(path, {headers: headers({Accept: 'text/event-stream', ...more}), signal});
+      if (response.status === 204) return; // there is nothing to come
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       state(true);
       for (let rest = ''; ;) {
