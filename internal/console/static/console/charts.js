@@ -23,7 +23,8 @@ export function Chart({title, unit, times, series, write}) {
   const lines = series.map(s => {
     let path = '', pen = false;
     s.values.forEach((v, i) => {
-      if (Number.isFinite(v)) path += `${pen ? 'L' : 'M'}${x(i).toFixed(1)} ${y(v).toFixed(1)}${pen ? '' : 'h0'}`; // h0: a dot
+      const xy = `${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
+      if (Number.isFinite(v)) path += pen ? `L${xy}` : `M${xy}h0`; // h0: a dot, should it stay alone
       pen = Number.isFinite(v);
     });
     return path;
@@ -56,9 +57,11 @@ export function Chart({title, unit, times, series, write}) {
     <ul class="legend">${series.map((s, i) => html`<li key=${s.name}><svg viewBox="0 0 24 8" aria-hidden="true"><path
       class=${`line line-${i % 4}`} d="M0 4h24" /></svg>${' '}${s.name}${' '}<b>${write(lastOf(s))}</b></li>`)}
       <li class="muted">${shown >= 0 ? `at ${clock(times[shown])}` : 'latest'}</li></ul>
-    <details onToggle=${e => setOpen(e.currentTarget.open)}><summary>Figures</summary>${open && html`<div class="scroll" tabindex="0" role="region" aria-label=${`${title}, figures`}>
-      <table><thead><tr><th scope="col">time</th>${series.map(s => html`<th scope="col" class="num">${s.name}</th>`)}</tr>
-      </thead><tbody>${times.map((t, i) => html`<tr key=${t}><td>${clock(t)}</td>${series.map(s => html`<td class="num">${
-        write(s.values[i])}</td>`)}</tr>`).reverse()}</tbody></table></div>`}</details>
+    <details onToggle=${e => setOpen(e.currentTarget.open)}><summary>Figures</summary>
+      ${open && html`<div class="scroll" tabindex="0" role="region" aria-label=${`${title}, figures`}><table>
+        <thead><tr><th scope="col">time</th>${series.map(s => html`
+          <th scope="col" class="num">${s.name}</th>`)}</tr></thead>
+        <tbody>${times.map((t, i) => html`<tr key=${t}><td>${clock(t)}</td>${series.map(s => html`
+          <td class="num">${write(s.values[i])}</td>`)}</tr>`).reverse()}</tbody></table></div>`}</details>
   </figure>`;
 }

@@ -3,6 +3,7 @@ import {html, useEffect, useState} from './vendor/htm-preact.js';
 import {get, query, send} from './api.js';
 import {ends, visible} from './format.js';
 import {Copy, Facts, Fault, Meta, Resource, Table, Time, usePoll} from './ui.js';
+import {jobPage} from './jobs.js';
 import {Label} from './label.js';
 
 const keyID = /^[0-9a-f]{32}\.\d{1,4}$/, uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -40,10 +41,11 @@ export function Keys({route}) {
         <option value="">all</option><option value="bitcoin">bitcoin</option><option value="solana">solana</option>
       </select></label>
       <button type="submit">Search</button>
-      <p id="key-hint" class="small muted">A part of a label, an address, a key’s id, or the id of the job that made it.</p>
+      <p id="key-hint" class="small muted">A part of a label, an address, a key’s id, or the id of the job that made
+        it.</p>
     </form>
     ${meant.address ? html`<${Found} address=${meant.address} />` :
-      html`<${List} path=${query('/v1/keys', {...meant, key: '', chain, limit: 50})} searched=${q !== '' || chain !== ''} />`}`;
+      html`<${List} path=${query('/v1/keys', {...meant, key: '', chain, limit: 50})} searched=${q || chain} />`}`;
 }
 
 function Found({address: wanted}) {
@@ -91,7 +93,7 @@ export function Key({route}) {
         ['Public key', html`<${Copy} text=${k.public_key} what="the public key" />`, true],
         ['Descriptor', k.descriptor && html`<${Copy} text=${k.descriptor} what="the descriptor" />`, true],
         ['Made', html`<${Time} at=${k.created} />`],
-        ['By job', k.job && html`<a href=${`#/jobs/${encodeURIComponent(k.job)}`}><code>${visible(k.job)}</code></a>`, true],
+        ['By job', k.job && html`<a href=${jobPage(k.job)}><code>${visible(k.job)}</code></a>`, true],
         ['Generation', String(k.generation ?? '')],
       ]} /><${Meta} of=${k.metadata} /></section>
       <${Label} what="key" value=${k.label} save=${async label => {
