@@ -107,7 +107,7 @@ $(BENCHSTAT):
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
 WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)" \
 	FROSTFLEET_CONSENSUS="$(CONSENSUS)"
-devices: setup $(VENV)/ready $(JNATS)/ready $(NODE)/interop/ready $(NODE)/typescript/ready $(CONSENSUS)
+devices: setup $(VENV)/ready $(JNATS)/ready $(NODE)/interop/ready $(NODE)/typescript/ready $(NODE)/console/ready $(CONSENSUS)
 setup:
 	GO="$(GO)" scripts/setup
 
@@ -123,9 +123,10 @@ $(JNATS)/ready: docs/examples/java/pom.xml | setup
 	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory="$(JNATS)"
 	touch $@
 
-# For test/interop, and for the TypeScript example of docs/jobs.md. No package's scripts run.
+# For test/interop, for the TypeScript example of docs/jobs.md, and for test/console. No package's scripts run.
 $(NODE)/interop/ready: test/interop/package.json test/interop/package-lock.json | setup
 $(NODE)/typescript/ready: docs/examples/typescript/package.json docs/examples/typescript/package-lock.json | setup
+$(NODE)/console/ready: test/console/package.json test/console/package-lock.json | setup
 $(NODE)/%/ready:
 	mkdir -p $(@D)
 	cp $^ $(@D)

@@ -36,9 +36,11 @@ func newRootCommand() *cobra.Command {
 		o.Serve = natsserver.Embed
 		return launch.Gateway(ctx, g, o)
 	}
-	root.AddCommand(
-		selftest.CheckCommand("frost-gateway", "gateway.toml", checkLong, check, false),
-		launch.RunCommand("Run the gateway until SIGTERM", run),
-	)
+	running := launch.RunCommand("Run the gateway until SIGTERM", run)
+	running.Long = `Run schedules the fleet's jobs and aggregates what the nodes answer, until
+SIGTERM. With SIGHUP it reads again what a running gateway can take:
+docs/operations.md.`
+	running.Example = "  frost-gateway run --config gateway.toml --log-format json"
+	root.AddCommand(selftest.CheckCommand("frost-gateway", "gateway.toml", checkLong, check, false), running)
 	return root
 }

@@ -18,6 +18,9 @@ var program = commandtest.Program{Root: newRootCommand}
 
 func TestUsage(t *testing.T) { program.Usage(t) }
 
+// TestHelp: every command explains itself, in the same words as the other programs.
+func TestHelp(t *testing.T) { program.Help(t) }
+
 func TestWrongFiles(t *testing.T) {
 	program.Files(t, []string{"run", "--config", "FILE"}, command.CodeError)
 }

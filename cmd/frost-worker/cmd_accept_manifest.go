@@ -36,9 +36,9 @@ of two manifests can both be enough: then everything stands still. So use it
 only when every operator that is left has agreed on one hash.
 
 A node approves one manifest at a time, and another one after --revoke. Once the
-node has dealt shares to it, the approval can't be taken back. What was said before
---revoke may have been kept, and then counts with the approvals of other nodes: look
-first. --show prints what is approved.`
+node has dealt shares to it, the approval can't be taken back. What was said
+before --revoke may have been kept, and then counts with the approvals of other
+nodes: look first. --show prints what is approved.`
 
 // acceptOptions are the flags of accept-manifest.
 type acceptOptions struct {

@@ -36,8 +36,9 @@ frostctl fleet manifest joins the cards of all nodes.
 
 With --next the card is for the manifest that follows this node's: the fleet is
 the same, the epoch the next one, and the encryption key another one, which the
-device derives for that epoch. --nodes, --threshold and --index say what changes.
-The node's configuration stays as it is. frostctl fleet next joins such cards.`,
+device derives for that epoch. --nodes, --threshold and --index say what
+changes. The node's configuration stays as it is. frostctl fleet next joins such
+cards.`,
 		Example: `  frost-worker enroll --config node.toml --fleet main > card0.json
   frost-worker enroll --config node.toml --next --nodes 5 --threshold 3 > next0.json`,
 	}

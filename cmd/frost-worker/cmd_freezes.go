@@ -21,8 +21,8 @@ CONTROL lost since. With --json, frostctl freezes --restore publishes it again.
 
 A node that can't read its file signs nothing. If no copy of the file is left,
 --rebuild puts it aside and begins an empty one, while the node is stopped: then
-CONTROL alone tells the node what is frozen. Compare frostctl freezes with another
-node's list first.`,
+CONTROL alone tells the node what is frozen. Compare frostctl freezes with
+another node's list first.`,
 		Example: `  frost-worker freezes --config node.toml
   frost-worker freezes --config node.toml --rebuild`,
 	}

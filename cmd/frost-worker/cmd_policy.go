@@ -12,7 +12,9 @@ import (
 )
 
 func newPolicyCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "policy", Short: "Say what a policy means, and what it decides"}
+	cmd := &cobra.Command{Use: "policy", Short: "Say what a policy means, and what it decides",
+		Long:    `Policy reads policy files as a node does, offline: docs/policy.md.`,
+		Example: `  frost-worker policy check policy.toml`}
 	cmd.AddCommand(newPolicyCheckCommand(), newPolicyExplainCommand())
 	return cmd
 }

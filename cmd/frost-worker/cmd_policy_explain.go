@@ -22,11 +22,11 @@ func newPolicyExplainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "explain JOB --config FILE --keys FILE", Short: "Say what this node's policy decides about a job, and why",
 		Args: cobra.ExactArgs(1),
-		Long: `Explain reads a sign job that frostctl saved (sign psbt FILE --job JOB), as every
-node reads it, and prints what this node's policy decides: allowed, denied, or
-whose approvals are missing; by which rule; what is a payment and what is
-change; and what the job takes of each limit. Approvals that are in the file
-count if they verify.
+		Long: `Explain reads a sign job that frostctl saved (sign psbt FILE --job JOB), as
+every node reads it, and prints what this node's policy decides: allowed,
+denied, or whose approvals are missing; by which rule; what is a payment and
+what is change; and what the job takes of each limit. Approvals that are in the
+file count if they verify.
 
 It signs nothing, counts nothing, and can run beside the worker. What was used
 of limits is what the worker has stored: it may be a little ahead of that. The

@@ -14,8 +14,8 @@ import (
 func newUnlockCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "unlock --config FILE", Short: "Log in to the node's token once, after a wrong PIN", Args: cobra.NoArgs,
-		Long: `Unlock logs in to the node's PKCS#11 token once, with the configuration's PIN, or
-with one that it asks for on the terminal.
+		Long: `Unlock logs in to the node's PKCS#11 token once, with the configuration's PIN,
+or with one that it asks for on the terminal.
 
 Nothing logs in automatically to a token that was given a wrong PIN, as tokens
 lock after a few of them. Unlock is for the person who made sure of the PIN:

@@ -26,11 +26,11 @@ import (
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
-const exportLong = `Export-share is a node's part in leaving Frostfleet (docs/operations.md): it encrypts
-this node's shares of chosen keys to the key of a ceremony, made on a machine
-without a network. There, frostctl reconstruct makes whole keys of the files of t
-nodes. This is the one command by which a share leaves a node, and a key that
-went through it is a fleet's key no more: whoever has it spends alone.
+const exportLong = `Export-share is a node's part in leaving Frostfleet (docs/operations.md): it
+encrypts this node's shares of chosen keys to the key of a ceremony, made on a
+machine without a network. There, frostctl reconstruct makes whole keys of the
+files of t nodes. This is the one command by which a share leaves a node, and a
+key that went through it is a fleet's key no more: whoever has it spends alone.
 
 A node refuses, unless its own file says, with the ceremony's recipient,
 

@@ -33,15 +33,20 @@ only if nothing is. --enrolling is for a node whose fleet has no manifest yet.`
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "frost-worker",
 		Short: "One node of a Frostfleet: deals, certifies and signs with its share of every key"}
+	run := launch.RunCommand("Run the node until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
+		n, err := launch.LoadNode(path)
+		if err != nil {
+			return err
+		}
+		o.PIN = person(os.Stdin)
+		return launch.Node(ctx, n, o)
+	})
+	run.Long = `Run opens the node's keys and storage, follows the fleet's streams, and deals,
+certifies and signs until SIGTERM. With SIGHUP it reads again what a running
+node can take: docs/operations.md.`
+	run.Example = "  frost-worker run --config node.toml --log-format json"
 	root.AddCommand(
-		launch.RunCommand("Run the node until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
-			n, err := launch.LoadNode(path)
-			if err != nil {
-				return err
-			}
-			o.PIN = person(os.Stdin)
-			return launch.Node(ctx, n, o)
-		}),
+		run,
 		selftest.CheckCommand("frost-worker", "node.toml", checkLong, selftest.CheckNode, true),
 		newProvisionCommand(),
 		newEnrollCommand(),

@@ -12,6 +12,9 @@ var program = commandtest.Program{Root: newRootCommand}
 
 func TestUsage(t *testing.T) { program.Usage(t) }
 
+// TestHelp: every command explains itself, in the same words as the other programs.
+func TestHelp(t *testing.T) { program.Help(t) }
+
 func TestWrongFiles(t *testing.T) {
 	for _, args := range [][]string{
 		{"run", "--config", "FILE"},

@@ -24,18 +24,18 @@ func newAddressesCommand() *cobra.Command {
 		Short: "Derive addresses of a key, offline",
 		Long: `Addresses derives addresses of a key, as many as you like, from the file that
 keygen wrote. It asks nobody: it needs no fleet and no network. The key is first
-verified against the manifest, as verify --keys does it. The fleet signs for each
-address with the key's id and the address's path (sign --path).
+verified against the manifest, as verify --keys does it. The fleet signs for
+each address with the key's id and the address's path (sign --path).
 
-bitcoin: Taproot addresses without scripts (BIP 86) at the unhardened children 0/i
-of BIP 32, which is what a wallet shows that imported the key's descriptor
+bitcoin: Taproot addresses without scripts (BIP 86) at the unhardened children
+0/i of BIP 32, which is what a wallet shows that imported the key's descriptor
 (frostctl keys descriptor). solana: addresses at children 0/i of the fleet's own
 derivation. --change derives 1/i, for what is left over of payments. Indexes go
 from 0 to 2147483647.
 
 Output is a table, with --csv key, path and address with commas between, with
---json one object a line. It comes while it is derived: memory does not grow with
-the number of addresses.`,
+--json one object a line. It comes while it is derived: memory does not grow
+with the number of addresses.`,
 		Example: `  frostctl addresses --key 6d0b…1f.0 --count 20
   frostctl addresses --key 6d0b…1f.0 --count 1000000 --from 1000000 --csv > addresses.csv
   frostctl addresses --key 6d0b…1f.0 --change --count 5 --json | jq -r .address`,

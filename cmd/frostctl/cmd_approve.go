@@ -40,9 +40,9 @@ to the file. The nodes' policies say whose approvals count, and how many.
 For a file it needs no fleet and no network: the file of keys and the manifest,
 which the approver should have from the fleet's operators and not with the job.
 
-With --job it approves a job that its client published with --approve-within, and
-that waits (frostctl pending lists them). It comes from NATS, and must carry the
-signature of a client of the access list; the approval goes the same way.`,
+With --job it approves a job that its client published with --approve-within,
+and that waits (frostctl pending lists them). It comes from NATS, and must carry
+the signature of a client of the access list; the approval goes the same way.`,
 		Example: `  frostctl approve payment.job --approver carol --approver-key carol.key
   frostctl approve payment.job --approver carol --approver-key carol.key --policy policy.toml --yes
   frostctl approve --job 0198c0de-7a10-7cc3-98c4-dc0c0c07398f --approver carol --approver-key carol.key`,

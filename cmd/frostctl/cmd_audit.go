@@ -17,9 +17,11 @@ import (
 func newAuditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "audit", Short: "Read and check the audit logs of workers and gateways",
-		Long: `Each worker and each gateway with an audit_path writes down who asked for what, and
-what it decided, in a log whose records are a chain of hashes: docs/audit.md. These
-commands read the files of such a log, of any size, and need no fleet.`,
+		Long: `Each worker and each gateway with an audit_path writes down who asked for what,
+and what it decided, in a log whose records are a chain of hashes:
+docs/audit.md. These commands read the files of such a log, of any size, and
+need no fleet.`,
+		Example: `  frostctl audit verify data0/audit`,
 	}
 	cmd.AddCommand(newAuditVerify(), newAuditShow(), newAuditHeads())
 	return cmd
@@ -38,12 +40,13 @@ func newAuditVerify() *cobra.Command {
 		Use: "verify DIR|FILE... [--head SEQ:HASH]", Short: "Check that an audit log is what was written",
 		Args: cobra.MinimumNArgs(1),
 		Long: `Verify checks the chain of an audit log over all its files: a record that was
-changed, dropped, put in or moved is named with its file and line, and the exit code is
-4. Name the folder of a log, and those of its archive.
+changed, dropped, put in or moved is named with its file and line, and the exit
+code is 4. Name the folder of a log, and those of its archive.
 
-That an end was cut shows by heads that others heard: --head, as audit heads prints
-them, or --heads-from, the audit log of a gateway, which notes the heads of all nodes
-each minute. Without one of them a log that was cut looks like one that is shorter.`,
+That an end was cut shows by heads that others heard: --head, as audit heads
+prints them, or --heads-from, the audit log of a gateway, which notes the heads
+of all nodes each minute. Without one of them a log that was cut looks like one
+that is shorter.`,
 		Example: `  frostctl audit verify data0/audit
   frostctl audit verify archive/node0 data0/audit --head 1234:5f0c...
   frostctl audit verify data0/audit --heads-from gateway/audit --json`,
@@ -188,16 +191,16 @@ func plainText(s string) string {
 // auditShow are the flags of audit show.
 type auditShow struct {
 	clients, jobs, decisions, events, rules []string
-	since                                   string
+	since                                   timeFlag
 }
 
 func newAuditShow() *cobra.Command {
 	var o auditShow
 	cmd := &cobra.Command{
 		Use: "show DIR|FILE...", Short: "Print the records of an audit log", Args: cobra.MinimumNArgs(1),
-		Long: `Show prints the records of an audit log, the oldest first, and checks the chain on
-the way: what it prints is what was written. With --json each record is a JSON object
-as it stands in the file, without its hash.`,
+		Long: `Show prints the records of an audit log, the oldest first, and checks the chain
+on the way: what it prints is what was written. With --json each record is a
+JSON object as it stands in the file, without its hash.`,
 		Example: `  frostctl audit show data0/audit --since 24h
   frostctl audit show data0/audit --client treasury --decision denied --decision needs_approval
   frostctl audit show gateway/audit --job 0198c0de-7a10-7cc3-98c4-dc0c0c07398f --json`,
@@ -209,7 +212,7 @@ as it stands in the file, without its hash.`,
 	f.StringArrayVar(&o.decisions, "decision", nil, "records with this decision: "+names(audit.Decisions))
 	f.StringArrayVar(&o.events, "event", nil, "records of this kind: "+names(audit.Events))
 	f.StringArrayVar(&o.rules, "rule", nil, "records that this rule of the policy decided")
-	f.StringVar(&o.since, "since", "", "records from this time on: 2026-01-02T15:04:05Z, or so long ago: 36h")
+	f.Var(&o.since, "since", "records from then on: 2026-01-31, 2026-01-31T12:00:00Z, or 36h, which is so long ago")
 	return cmd
 }
 
@@ -222,10 +225,6 @@ func names[T ~string](all []T) string {
 }
 
 func (o *auditShow) run(cmd *cobra.Command, paths []string) error {
-	since, err := sinceTime(o.since, time.Now())
-	if err != nil {
-		return err
-	}
 	for _, d := range o.decisions {
 		if !slices.Contains(audit.Decisions, audit.Decision(d)) {
 			return usagef("--decision %.40q: use %s", d, names(audit.Decisions))
@@ -244,7 +243,7 @@ func (o *auditShow) run(cmd *cobra.Command, paths []string) error {
 	p.quiet = isTerminal(cmd.OutOrStdout())
 	defer p.finish()
 	_, err = audit.Verify(cmd.Context(), files, audit.Options{Progress: p.update, Each: func(_ audit.File, r *audit.Record) error {
-		if r.Time.Before(since) || !o.wanted(r) {
+		if r.Time.Before(time.Time(o.since)) || !o.wanted(r) {
 			return nil
 		}
 		return show(cmd, r, func(w io.Writer) error {
@@ -267,21 +266,6 @@ func (o *auditShow) wanted(r *audit.Record) bool {
 		}
 	}
 	return true
-}
-
-// sinceTime reads --since.
-func sinceTime(text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, usagef("--since %.40q: use a time such as 2026-01-02T15:04:05Z, or how long ago, such as 36h", text)
-	}
-	return at, nil
 }
 
 // auditLine is a record for people.

@@ -23,10 +23,11 @@ func newAuditHeads() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "heads --manifest FILE --access FILE", Short: "Print the heads of all audit logs, by their programs' heartbeats",
 		Args: cobra.NoArgs,
-		Long: `Heads prints where the audit log of each node and gateway ends, as its last heartbeat
-says under its own signature. Keep them elsewhere: with them audit verify --head finds
-a log whose end was cut. A node of a manifest that followed the fleet's first one is named
-with its epoch. It needs a gateway's credentials, or the administrator's.`,
+		Long: `Heads prints where the audit log of each node and gateway ends, as its last
+heartbeat says under its own signature. Keep them elsewhere: with them audit
+verify --head finds a log whose end was cut. A node of a manifest that followed
+the fleet's first one is named with its epoch. It needs a gateway's credentials,
+or the administrator's.`,
 		Example: `  frostctl audit heads --manifest manifest.json --access access.toml --url nats://127.0.0.1:4222`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := launch.LoadAccess(access)

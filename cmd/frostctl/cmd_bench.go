@@ -45,10 +45,11 @@ jobs. Everything that a user waits for is in it, the client's own checks
 included.
 
 With --rate the load is open-loop: a job is due every 1/RATE seconds whether
-earlier ones were answered or not, and its latency counts from then. A fleet that
-is too slow for the rate is seen in the latencies, and in jobs that it turned away
-("busy"). Without --rate the load is a closed loop: --workers jobs at a time, each
-worker asking again as soon as it is answered, and waiting while the fleet is busy.
+earlier ones were answered or not, and its latency counts from then. A fleet
+that is too slow for the rate is seen in the latencies, and in jobs that it
+turned away ("busy"). Without --rate the load is a closed loop: --workers jobs
+at a time, each worker asking again as soon as it is answered, and waiting while
+the fleet is busy.
 
 What a benchmark generates stays: KEYS keeps its keys for ever. Use a fleet made
 for it. On any network but regtest the command does nothing without --yes.`,

@@ -17,16 +17,28 @@ import (
 )
 
 func newBusCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "bus", Short: "Administer the fleet's streams on NATS"}
+	cmd := &cobra.Command{Use: "bus", Short: "Administer the fleet's streams on NATS",
+		Long: `Bus makes the fleet's streams on NATS servers, compares them with what they
+ought to be, keeps a copy of KEYS elsewhere, and runs a server from a store that
+is left. All but check take the administrator's credentials.`,
+		Example: `  frostctl bus check --fleet main --nodes 3 --url nats://127.0.0.1:4222`,
+	}
 	cmd.AddCommand(
 		newBusApplyCommand(),
-		newStreamsCommand("check", "Compare the fleet's streams with their declaration",
-			func(ctx context.Context, _ *cobra.Command, b *bus.Bus, _ int) error {
-				return errors.Join(b.Check(ctx), checkKeys(ctx, b))
-			}),
+		newBusCheckCommand(),
 		newMirrorCommand(),
 		newBusServeCommand(),
 	)
+	return cmd
+}
+
+func newBusCheckCommand() *cobra.Command {
+	cmd := newStreamsCommand("check", "Compare the fleet's streams with their declaration",
+		func(ctx context.Context, _ *cobra.Command, b *bus.Bus, _ int) error {
+			return errors.Join(b.Check(ctx), checkKeys(ctx, b))
+		})
+	cmd.Long = `Check says what is missing of the fleet's streams, what differs from their
+declaration, and whether KEYS lacks messages (exit code 4). It changes nothing.`
 	return cmd
 }
 
@@ -48,9 +60,9 @@ func newMirrorCommand() *cobra.Command {
 	cmd := newStreamsCommand("mirror", "Keep a copy of KEYS on NATS servers elsewhere (administrator)",
 		func(ctx context.Context, _ *cobra.Command, b *bus.Bus, _ int) error { return b.Mirror(ctx, domain) })
 	cmd.Use += " --domain NAME"
-	cmd.Long = `Mirror creates KEYS as a mirror of the fleet's KEYS, on NATS servers that a leaf node
-connects to the fleet's. Should these be lost, bus apply on the mirror's servers
-makes it the register.`
+	cmd.Long = `Mirror creates KEYS as a mirror of the fleet's KEYS, on NATS servers that a leaf
+node connects to the fleet's. Should these be lost, bus apply on the mirror's
+servers makes it the register.`
 	cmd.Example += " --domain main"
 	cmd.Flags().StringVar(&domain, "domain", "", "JetStream domain of the fleet's servers")
 	_ = cmd.MarkFlagRequired("domain")
@@ -63,6 +75,10 @@ func newBusApplyCommand() *cobra.Command {
 		func(ctx context.Context, cmd *cobra.Command, b *bus.Bus, nodes int) error {
 			return applyStreams(ctx, cmd, b, nodes, anew)
 		})
+	cmd.Long = `Apply makes the streams that are missing, and changes those that differ from
+their declaration (docs/cluster.md). It deletes nothing. KEYS is made only where
+no node holds batches, as it would be an empty register; --new-register makes it
+all the same, and then the nodes' copies are to bring it back.`
 	cmd.Flags().BoolVar(&anew, "new-register", false,
 		"make an empty KEYS although nodes hold batches: their copies are to bring it back")
 	return cmd
@@ -158,7 +174,7 @@ folder: one of the servers that frostctl fleet init --cluster writes.`,
 	cmd.Flags().Var(portFlag{&port, -1}, "port", "port on loopback; -1: any")
 	cmd.Flags().StringVar(&fleet, "fleet", "", "also create this fleet's streams")
 	cmd.Flags().IntVar(&nodes, "nodes", 0, "with --fleet: how many workers it has")
-	cmd.Flags().StringVar(&file, "config", "", "configuration of nats-server")
+	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration of nats-server")
 	cmd.MarkFlagsRequiredTogether("fleet", "nodes")
 	cmd.MarkFlagsOneRequired("store", "config")
 	for _, flag := range []string{"store", "port", "fleet"} {

@@ -11,8 +11,9 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check the client's configuration, and reach nothing", Args: cobra.NoArgs,
 		Long: `Check reads everything that the other commands for users read: the client's
-configuration, its key, the credentials and certificates, the manifest and the
-access list. It opens no connection.
+configuration, its key, the credentials and certificates, the manifest, the
+access list, and the token and the authority of gateways that are asked over
+HTTP. It opens no connection.
 
 All that is wrong is printed at once, with what fixes it. The exit code is 0
 only if nothing is.`,
@@ -27,7 +28,7 @@ only if nothing is.`,
 				clear(cfg.Key)
 				return err
 			}
-			return selftest.CheckClient(path, load).Write(cmd)
+			return selftest.CheckClient(path, load, func() (string, error) { return checkGateway(cmd) }).Write(cmd)
 		},
 	}
 	addConfigFlag(cmd)

@@ -14,9 +14,9 @@ func newDemoCommand() *cobra.Command {
 		Long: `Demo starts three workers and a gateway as processes of their own, on an
 embedded NATS JetStream in a temporary directory with software keys. It
 generates addresses, signs under both suites, spends a Taproot output in btcd's
-script engine, kills a worker and signs with the two left, replaces it by another
-one to which the keys move, signs with that, and cleans up.
-Every signature is verified by a library that did not make it.
+script engine, kills a worker and signs with the two left, replaces it by
+another one to which the keys move, signs with that, and cleans up. Every
+signature is verified by a library that did not make it.
 
 frost-worker and frost-gateway must be beside frostctl (make build).`,
 		Example: "  frostctl demo\n  frostctl demo --json",

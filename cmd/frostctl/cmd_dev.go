@@ -24,8 +24,8 @@ With --cluster, the directory is one of frostctl fleet init --cluster with all
 hosts on loopback: each NATS server runs as a process of its own and logs to a
 file in its directory, and the streams are made.
 
-With --http, the gateway has an HTTP API on loopback. Its URL is the last line of
-standard output. The token for it, with all scopes, is in DIR/http.token.`,
+With --http, the gateway has an HTTP API on loopback. Its URL is the last line
+of standard output. The token for it, with all scopes, is in DIR/http.token.`,
 		Example: "  frostctl fleet init ./fleet && frostctl dev ./fleet\n" +
 			"  frostctl fleet init ./fleet --cluster 3 && frostctl dev ./fleet --cluster\n" +
 			"  frostctl fleet init ./fleet && frostctl dev ./fleet --http",

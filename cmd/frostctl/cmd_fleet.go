@@ -13,9 +13,14 @@ import (
 )
 
 func newFleetCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "fleet", Short: "Make fleets"}
+	cmd := &cobra.Command{Use: "fleet", Short: "Make fleets, change them, and look at them",
+		Long: `Fleet makes what a fleet starts with, its manifest and the keys of gateways and
+clients, leads it to a next manifest, and shows how it is.`,
+		Example: `  frostctl fleet init ./fleet --nodes 3 --threshold 2
+  frostctl fleet status`,
+	}
 	cmd.AddCommand(newFleetInitCommand(), newFleetManifestCommand(), newFleetKeyCommand(), newFleetHashCommand(),
-		newFleetAddClientCommand(), newFleetNextCommand(), newFleetReshareCommand())
+		newFleetAddClientCommand(), newFleetNextCommand(), newFleetReshareCommand(), newFleetStatusCommand())
 	return cmd
 }
 

@@ -70,8 +70,8 @@ func newFleetKeyCommand() *cobra.Command {
 		Use:   "key FILE (--gateway NAME | --client NAME | --administrator NAME | --approver NAME)",
 		Short: "Make the key of one more gateway, client, administrator or approver",
 		Long: `Key makes an Ed25519 key where it is used, and prints the entry with its public
-half for access.toml, or an approver's for policy.toml, which goes to the operators
-of the fleet.`,
+half for access.toml, or an approver's for policy.toml, which goes to the
+operators of the fleet.`,
 		Example: "  frostctl fleet key gateway1.key --gateway gateway1\n  frostctl fleet key client.key --client deposits --kinds keygen",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -13,10 +13,13 @@ import (
 
 func newFleetNextCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "next", Short: "Prepare and check the manifest that follows a fleet's",
-		Long: `Next is how a fleet changes: other nodes, devices, n or t, or fresh shares for the
-same. Its keys move to the nodes of the next manifest, and their addresses stay.
-The order is in docs/operations.md: next prepare, frost-worker accept-manifest on
-the nodes of now, the next nodes' workers, fleet reshare, frost-worker retire.`}
+		Long: `Next is how a fleet changes: other nodes, devices, n or t, or fresh shares for
+the same. Its keys move to the nodes of the next manifest, and their addresses
+stay. The order is in docs/operations.md: next prepare, frost-worker
+accept-manifest on the nodes of now, the next nodes' workers, fleet reshare,
+frost-worker retire.`,
+		Example: `  frostctl fleet next prepare --manifest manifest.json --threshold 2 card0.json card1.json card2.json
+  frostctl fleet next check next.json --manifest manifest.json`}
 	cmd.AddCommand(newFleetNextPrepareCommand(), newFleetNextCheckCommand())
 	return cmd
 }
@@ -28,10 +31,11 @@ func newFleetNextPrepareCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prepare --manifest FILE --threshold T CARD.json...",
 		Short: "Join the cards of the next fleet's nodes into the manifest that follows",
-		Long: `Prepare joins the cards that frost-worker enroll printed for the next epoch, one of
-each node of the next fleet, those that stay included, into the manifest that
-follows the one of now. It prints what changes. The file is public: every operator
-of a node of now reads it with frost-worker accept-manifest before he approves it.`,
+		Long: `Prepare joins the cards that frost-worker enroll printed for the next epoch, one
+of each node of the next fleet, those that stay included, into the manifest that
+follows the one of now. It prints what changes. The file is public: every
+operator of a node of now reads it with frost-worker accept-manifest before he
+approves it.`,
 		Example: `  frostctl fleet next prepare --manifest manifest.json --threshold 2 card0.json card1.json card2.json`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -79,6 +83,8 @@ func newFleetNextCheckCommand() *cobra.Command {
 	var manifest string
 	cmd := &cobra.Command{
 		Use: "check NEXT.json --manifest FILE", Short: "Check that a manifest follows the fleet's, and print what changes",
+		Long: `Check reads a manifest as nodes do that are asked to approve it, and prints what
+changes by it: nodes, keys of devices, n and t.`,
 		Example: `  frostctl fleet next check next.json --manifest manifest.json`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

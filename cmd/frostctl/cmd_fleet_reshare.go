@@ -15,13 +15,15 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-const fleetReshareLong = `Reshare moves the fleet's keys to the nodes of the next manifest, and shows how far
-that is. Gateways and nodes do it in the background, and signing goes on; addresses
-do not change. Ctrl-C ends what is shown here, not the resharing: --pause does.
+const fleetReshareLong = `Reshare moves the fleet's keys to the nodes of the next manifest, and shows how
+far that is. Gateways and nodes do it in the background, and signing goes on;
+addresses do not change. Ctrl-C ends what is shown here, not the resharing:
+--pause does.
 
 It publishes the next manifest, waits for the approvals of enough nodes of now
-(frost-worker accept-manifest) and for the next fleet's workers, and then has keys
-move until none is left. Begin it again at any time: it goes on where the fleet is.
+(frost-worker accept-manifest) and for the next fleet's workers, and then has
+keys move until none is left. Begin it again at any time: it goes on where the
+fleet is.
 
   --dry-run  says what would move, and what is missing for that
   --status   says how far it is

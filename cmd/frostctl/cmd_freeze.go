@@ -175,12 +175,12 @@ func newFreezeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "freeze (--client NAME | --key ID | --fleet) --reason TEXT", Args: cobra.NoArgs,
 		Short: "Have nothing signed for a client, with a key, or at all (administrator)",
-		Long: `Freeze is one administrator's word, signed with its key of the access list. Every
-worker that hears the bus obeys within two seconds: it ends what it does for the
-client, with the key and its children, or at all, and refuses it from then on, also
-after a restart. A frozen client or fleet gets no keys either. The client is
-answered with the code frozen. The reason is for administrators; the client does
-not see it.
+		Long: `Freeze is one administrator's word, signed with its key of the access list.
+Every worker that hears the bus obeys within two seconds: it ends what it does
+for the client, with the key and its children, or at all, and refuses it from
+then on, also after a restart. A frozen client or fleet gets no keys either. The
+client is answered with the code frozen. The reason is for administrators; the
+client does not see it.
 
 It takes as many administrators to unfreeze as the access list says: frostctl
 unfreeze.`,

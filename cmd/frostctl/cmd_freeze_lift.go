@@ -30,15 +30,15 @@ func newUnfreezeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "unfreeze (--client NAME | --key ID | --fleet) --reason TEXT", Args: cobra.NoArgs,
 		Short: "Vote to lift what is frozen (administrator)",
-		Long: `Unfreeze votes to lift all freezes of a client, a key or the fleet that are in force
-now. It takes the votes of as many administrators as the access list's
-unfreeze_quorum says, over one statement: who runs the same command after the first
-votes for the first one's statement. A later freeze is not lifted by it.
+		Long: `Unfreeze votes to lift all freezes of a client, a key or the fleet that are in
+force now. It takes the votes of as many administrators as the access list's
+unfreeze_quorum says, over one statement: who runs the same command after the
+first votes for the first one's statement. A later freeze is not lifted by it.
 
-Administrators whose keys never touch a network sign a file, one after the other:
---out writes it, --show prints what it lifts, --sign adds a signature, and
---publish has each administrator's NATS account publish its own signature; the account
-that makes streams may publish all.`,
+Administrators whose keys never touch a network sign a file, one after the
+other: --out writes it, --show prints what it lifts, --sign adds a signature,
+and --publish has each administrator's NATS account publish its own signature;
+the account that makes streams may publish all.`,
 		Example: `  frostctl unfreeze --config administrator0/administrator.toml --client treasury --reason "key replaced"
   frostctl unfreeze --fleet --reason "all clear" --out unfreeze.json
   frostctl unfreeze --sign unfreeze.json --admin-key /media/usb/administrator.key
@@ -49,7 +49,7 @@ that makes streams may publish all.`,
 	o.targetFlags.add(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.reason, "reason", "", "why, in a sentence, for the other administrators")
-	f.StringVar(&o.out, "out", "", "write the signed statement to this new file, and publish nothing")
+	f.StringVarP(&o.out, "out", "o", "", "write the signed statement to this new file, and publish nothing")
 	f.StringVar(&o.sign, "sign", "", "add a signature to this file; needs no network")
 	f.StringVar(&o.publish, "publish", "", "publish the signatures in this file")
 	f.StringVar(&o.show, "show", "", "print what this file lifts and who signed it; needs neither key nor network")

@@ -4,12 +4,9 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,10 +19,10 @@ func newFreezesCommand() *cobra.Command {
 	var restore string
 	cmd := &cobra.Command{
 		Use: "freezes", Short: "List what is frozen, and what is to be unfrozen (administrator)", Args: cobra.NoArgs,
-		Long: `Freezes lists the freezes in force, and the unfreezes that lack votes, as CONTROL and
-this machine's access list have them. A node may know of more: those that CONTROL
-lost, and those of administrators who left the list. frost-worker freezes lists them,
-and --restore publishes what it prints with --json.`,
+		Long: `Freezes lists the freezes in force, and the unfreezes that lack votes, as
+CONTROL and this machine's access list have them. A node may know of more: those
+that CONTROL lost, and those of administrators who left the list. frost-worker
+freezes lists them, and --restore publishes what it prints with --json.`,
 		Example: `  frostctl freezes --config administrator0/administrator.toml
   frostctl freezes --json | jq 'select(.scope == "client").name'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -114,21 +111,22 @@ func (a *administrator) list(cmd *cobra.Command, book *wire.FreezeBook) error {
 		note(cmd, "nothing is frozen in fleet %s", a.manifest.Fleet)
 		return nil
 	}
-	return printFreezes(cmd.OutOrStdout(), lines)
+	return freezeGrid(lines).print(cmd)
 }
 
-func printFreezes(w io.Writer, lines []wire.FreezeLine) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "TIME\tID\tWHAT\tADMINISTRATOR\tREASON")
+func freezeGrid(lines []wire.FreezeLine) *grid {
+	g := &grid{sentence: "REASON", columns: []column{
+		{name: "TIME"}, {name: "ID"}, {name: "WHAT", least: 24, middle: true}, {name: "ADMINISTRATOR", least: 13},
+	}}
 	for _, l := range lines {
 		what := strings.TrimSpace(string(l.Scope) + " " + l.Name)
 		if l.Action == wire.ActionUnfreeze {
 			what = fmt.Sprintf("unfreeze %s: %d of %d votes (%s)", strings.Join(shortIDs(l.Lifts), ", "), len(l.Votes), l.Quorum,
 				strings.Join(l.Votes, ", "))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", l.Time.Format(time.RFC3339), l.ID[:16], what, l.By, l.Reason)
+		g.add(l.Reason, instant(l.Time), l.ID[:16], what, l.By)
 	}
-	return t.Flush()
+	return g
 }
 
 func shortIDs(ids []string) (short []string) {

@@ -18,7 +18,10 @@ import (
 )
 
 func newHTTPCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "http", Short: "Administer a gateway's HTTP API"}
+	cmd := &cobra.Command{Use: "http", Short: "Administer a gateway's HTTP API",
+		Long:    `Http makes what callers of a gateway's HTTP API show: docs/http.md.`,
+		Example: "  frostctl http token --client treasury --scopes keygen,sign,read",
+	}
 	cmd.AddCommand(newHTTPTokenCommand())
 	return cmd
 }
@@ -48,9 +51,9 @@ func newHTTPTokenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Make a bearer token, and the entry that lets it in",
-		Long: `Token makes a bearer token of 32 random bytes and prints it, and the entry for the
-gateways' gateway.toml, which holds only its hash: the token is kept nowhere. The
-entry counts at once, without a restart.
+		Long: `Token makes a bearer token of 32 random bytes and prints it, and the entry for
+the gateways' gateway.toml, which holds only its hash: the token is kept
+nowhere. The entry counts at once, without a restart.
 
 A client "*" reads and approves for all clients.`,
 		Example: "  frostctl http token --client shop --scopes keygen,sign,read --name shop-backend --days 365",

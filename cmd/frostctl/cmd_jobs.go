@@ -7,10 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,20 +17,22 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/command"
+	"github.com/frostfleet/frostfleet/internal/httpclient"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func newJobsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "jobs [JOB...]",
-		Short: "Show how this client's jobs ended",
+		Short: "Show how this client's jobs ended; list and watch them",
 		Long: `Jobs shows stored results (kept for 24 hours) and dead letters (30 days) of this
 client: when, status, code and the sentence that explains it. Jobs that are
 still in work are not listed.
 
 A client may read its results one by one, by the id of the job. Listing them
 all, and dead letters, takes an account that may read the streams RESULTS and
-DEADLETTER, such as the administrator's.`,
+DEADLETTER, such as the administrator's. Over HTTP, jobs list shows them all,
+and jobs watch those in work.`,
 		Example: `  frostctl jobs
   frostctl jobs 0198c0de-7a10-7cc3-98c4-dc0c0c07398f
   frostctl jobs --json | jq 'select(.status == "failed")'`,
@@ -39,7 +40,7 @@ DEADLETTER, such as the administrator's.`,
 		RunE: jobs,
 	}
 	addConfigFlag(cmd)
-	cmd.AddCommand(newJobsResultCommand(), newJobsPublishCommand(), newJobsPendingCommand())
+	cmd.AddCommand(newJobsListCommand(), newJobsWatchCommand(), newJobsResultCommand(), newJobsPublishCommand(), newJobsPendingCommand())
 	return cmd
 }
 
@@ -48,35 +49,65 @@ type jobLine struct {
 	Job     string      `json:"job"`
 	Kind    wire.Kind   `json:"kind"`
 	Time    time.Time   `json:"time"`
-	Status  wire.Status `json:"status"` // done, partial, denied, failed, pending, or unverified: not signed by a gateway
+	Status  wire.Status `json:"status"` // done, partial, denied, failed, pending; accepted; or unverified: no gateway's
 	Code    wire.Code   `json:"code,omitempty"`
 	Error   string      `json:"error,omitempty"`
 	Amount  int         `json:"amount,omitempty"`  // keys or signatures
 	Gateway string      `json:"gateway,omitempty"` // whose signature over the result verified
 	Letter  bool        `json:"dead_letter,omitempty"`
+
+	// What a gateway's directory has besides.
+	Client   string            `json:"client,omitempty"`
+	Chain    string            `json:"chain,omitempty"`
+	Count    int               `json:"count,omitempty"` // keys or signatures that it asks for
+	Created  time.Time         `json:"created,omitzero"`
+	Ended    time.Time         `json:"ended,omitzero"`
+	Label    string            `json:"label,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func jobs(cmd *cobra.Command, ids []string) (err error) {
+// jobLineOf is a job as a gateway says it. Its time is that of its end, if it has ended.
+func jobLineOf(j httpclient.Job) jobLine {
+	l := jobLine{Job: j.ID, Kind: wire.Kind(j.Kind), Time: j.Created, Status: wire.Status(j.Status), Code: wire.Code(j.Code),
+		Error: j.Error, Amount: j.Done, Gateway: j.Gateway, Client: j.Client, Chain: j.Chain, Count: j.Count,
+		Created: j.Created, Ended: j.EndedAt, Label: j.Label, Metadata: j.Metadata}
+	if !l.Ended.IsZero() {
+		l.Time = l.Ended
+	}
+	return l
+}
+
+func jobs(cmd *cobra.Command, ids []string) error {
 	if err := checkIDs(ids); err != nil {
 		return err
 	}
-	cfg, err := loadConfig(cmd)
+	lines, err := busJobs(cmd, ids)
+	return errors.Join(err, printJobs(cmd, lines))
+}
+
+// printJobs prints jobs, a line each.
+func printJobs(cmd *cobra.Command, lines []jobLine) (err error) {
+	if !wantJSON(cmd) {
+		if len(lines) == 0 {
+			return nil
+		}
+		return jobGrid(lines).print(cmd)
+	}
+	for _, l := range lines {
+		err = errors.Join(err, printJSON(cmd.OutOrStdout(), l))
+	}
+	return err
+}
+
+// busJobs reads jobs from the streams: those with these ids, or all.
+func busJobs(cmd *cobra.Command, ids []string) (lines []jobLine, err error) {
+	r, err := newJobReader(cmd)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r := &jobReader{cfg: cfg}
-	if r.manifest, err = loadManifest(cmd); err != nil {
-		return err
-	}
-	if r.access, err = wire.NewAccess(nil, cfg.Gateways); err == nil {
-		r.access, err = r.access.WithSecondKeys(nil, cfg.SecondKeys)
-	}
-	if err != nil {
-		return err
-	}
+	cfg := r.cfg
 	o := bus.Options{Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL}
 	o.Credentials, o.TLSCA, o.TLSCert, o.TLSKey = cfg.Credentials, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey
-	var lines []jobLine
 	err = withBus(cmd, o, dialTimeout, 30*time.Second, func(ctx context.Context, b *bus.Bus) (err error) {
 		if r.bus = b; len(ids) > 0 {
 			lines, err = r.byID(ctx, ids)
@@ -85,17 +116,10 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 		}
 		return err
 	})
-	switch {
-	case wantJSON(cmd):
-		for _, l := range lines {
-			err = errors.Join(err, printJSON(cmd.OutOrStdout(), l))
-		}
-	case len(lines) > 0:
-		err = errors.Join(err, printJobs(cmd.OutOrStdout(), lines))
-	case err == nil:
+	if err == nil && len(lines) == 0 {
 		note(cmd, "client %s has no stored results and no dead letters", cfg.Name)
 	}
-	return err
+	return lines, err
 }
 
 // jobReader reads results and dead letters.
@@ -104,6 +128,21 @@ type jobReader struct {
 	manifest *wire.Manifest
 	access   *wire.Access
 	bus      *bus.Bus
+}
+
+// newJobReader makes one of what the client's file names. It has no bus yet.
+func newJobReader(cmd *cobra.Command) (r *jobReader, err error) {
+	r = &jobReader{}
+	if r.cfg, err = loadConfig(cmd); err != nil {
+		return nil, err
+	}
+	if r.manifest, err = loadManifest(cmd); err != nil {
+		return nil, err
+	}
+	if r.access, err = wire.NewAccess(nil, r.cfg.Gateways); err == nil {
+		r.access, err = r.access.WithSecondKeys(nil, r.cfg.SecondKeys)
+	}
+	return r, err
 }
 
 // errListing explains what a client can do instead.
@@ -199,15 +238,22 @@ func letter(m bus.Message) jobLine {
 	return line
 }
 
-func printJobs(w io.Writer, lines []jobLine) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "TIME\tJOB\tKIND\tSTATUS\tAMOUNT\tCODE\tREASON")
+// jobColumns are those of every table of jobs.
+var jobColumns = []column{
+	{name: "TIME"}, {name: "JOB", least: 13, middle: true}, {name: "KIND"}, {name: "STATUS"}, {name: "AMOUNT"},
+	{name: "CODE", least: 10},
+}
+
+func jobGrid(lines []jobLine) *grid {
+	g := &grid{columns: jobColumns, sentence: "REASON"}
 	for _, l := range lines {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", l.Time.Format(time.RFC3339), printable(l.Job),
-			printable(cmp.Or(string(l.Kind), "-")), printable(string(l.Status)), l.Amount,
-			printable(cmp.Or(string(l.Code), "-")), printable(l.Error))
+		addJobRow(g, l)
 	}
-	return t.Flush()
+	return g
+}
+
+func addJobRow(g *grid, l jobLine) {
+	g.add(l.Error, instant(l.Time), l.Job, string(l.Kind), string(l.Status), strconv.Itoa(l.Amount), string(l.Code))
 }
 
 // printable keeps control characters of untrusted text off the terminal.

@@ -16,8 +16,8 @@ func newJobsPendingCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pending [JOB...]",
 		Short: "Show which of this client's jobs wait for approvals",
-		Long: `Pending shows this client's sign jobs that wait for approvals, until when, and who
-is said to have approved them. A client may look for its jobs one by one, by
+		Long: `Pending shows this client's sign jobs that wait for approvals, until when, and
+who is said to have approved them. A client may look for its jobs one by one, by
 their ids. Listing them all takes an account that may read the stream PENDING.`,
 		Example: `  frostctl jobs pending
   frostctl jobs pending 0198c0de-7a10-7cc3-98c4-dc0c0c07398f --json`,

@@ -26,7 +26,7 @@ type resultOptions struct {
 func newJobsResultCommand() *cobra.Command {
 	var o resultOptions
 	cmd := &cobra.Command{
-		Use:   "result {--jobs FILE [JOB...] | --payload FILE}",
+		Use:   "result {--jobs FILE [JOB...] | --payload FILE | JOB...}",
 		Short: "Fetch what jobs that are finished made, and verify it",
 		Long: `Result fetches the stored results of jobs (kept for 24 hours), and verifies and
 prints keys as keygen does, and signatures as sign does. With --json each keygen
@@ -36,14 +36,21 @@ for nothing.
 What a result proves, it proves for the job that was signed, so the job has to
 be there: in the file of jobs that keygen saved, or as a payload in a file of
 its own, byte for byte as any program published it. Without JOB it is all jobs
-of the file, or the one that sign --job saved. For a sign job, name the file of its keys (--keys): signatures of keys
-that are not in it are named and not printed, and the exit code is 4.
+of the file, or the one that sign --job saved. For a sign job, name the file of
+its keys (--keys): signatures of keys that are not in it are named and not
+printed, and the exit code is 4.
+
+JOB without a file is fetched from a gateway over HTTP ([http] of client.toml),
+and is checked as far as it can be: one of the fleet's gateways signed it. What
+that gateway made up, only the job shows. With --json it is the result as it is
+stored.
 
 The exit code is 6 if a job has no result: it is in progress, was never
 published, or ended more than 24 hours ago; and 3 if the fleet gave it up.`,
 		Example: `  frostctl jobs result --jobs keys.jsonl.jobs
   frostctl jobs result --jobs keys.jsonl.jobs 0198c0de-7a10-7cc3-98c4-dc0c0c07398f
-  frostctl jobs result --payload job.json --json >> keys.jsonl`,
+  frostctl jobs result --payload job.json --json >> keys.jsonl
+  frostctl jobs result 0198c0de-7a10-7cc3-98c4-dc0c0c07398f --json`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, ids []string) error { return jobsResult(cmd, ids, o) },
 	}
@@ -65,6 +72,8 @@ func jobsResult(cmd *cobra.Command, ids []string, o resultOptions) error {
 		return err
 	}
 	switch {
+	case o.jobs == "" && o.payload == "" && len(ids) > 0:
+		return gatewayResults(cmd, ids)
 	case o.jobs == "" && o.payload == "":
 		return usagef("name the file that has the job, --jobs FILE of keygen or --payload FILE: " +
 			"without it nothing proves what is its result")

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -183,24 +181,18 @@ func printPending(cmd *cobra.Command, lines []pendingLine) error {
 		note(cmd, "no job waits for approvals")
 		return nil
 	}
-	return writePending(cmd.OutOrStdout(), lines)
+	return pendingGrid(lines).print(cmd)
 }
 
-func writePending(w io.Writer, lines []pendingLine) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "CLIENT\tJOB\tKIND\tUNTIL\tAPPROVED BY\t")
+func pendingGrid(lines []pendingLine) *grid {
+	g := &grid{sentence: "ERROR", columns: []column{
+		{name: "CLIENT", least: 8}, {name: "JOB", least: 13, middle: true}, {name: "KIND", least: 11}, {name: "UNTIL"},
+		{name: "APPROVED BY", least: 16},
+	}}
 	for _, l := range lines {
-		by, until := strings.Join(l.Approvals, ", "), "-"
-		if by == "" {
-			by = "-"
-		}
-		if !l.Until.IsZero() {
-			until = l.Until.UTC().Format(time.RFC3339)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", printable(l.Client), printable(l.Job), printable(l.Kind), until, printable(by),
-			printable(l.Error))
+		g.add(l.Error, l.Client, l.Job, l.Kind, instant(l.Until), strings.Join(l.Approvals, ", "))
 	}
-	return t.Flush()
+	return g
 }
 
 // approvePending approves a job that waits in the fleet.

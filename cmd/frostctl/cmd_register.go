@@ -26,10 +26,11 @@ type registerOptions struct {
 func newRegisterCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "register", Short: "Save, check and put back the register: the entries of KEYS",
-		Long: `The register proves every key of a fleet. Its entries prove themselves against the
-manifest, so a copy from anywhere is as good as the first: from KEYS, from a
-mirror of it, or from one node's storage. Of a fleet that has changed, any of its
-manifests will do: KEYS and the files have the others, and what proves them.`,
+		Long: `The register proves every key of a fleet. Its entries prove themselves against
+the manifest, so a copy from anywhere is as good as the first: from KEYS, from a
+mirror of it, or from one node's storage. Of a fleet that has changed, any of
+its manifests will do: KEYS and the files have the others, and what proves them.`,
+		Example: `  frostctl register verify backup.register --manifest manifest.json`,
 	}
 	cmd.AddCommand(newRegisterExport(), newRegisterImport(), newRegisterVerify(), newRegisterRefill(), newRegisterCompact())
 	return cmd
@@ -147,12 +148,11 @@ func newRegisterExport() *cobra.Command {
 		Use: "export FILE --manifest FILE [--storage DIR]", Short: "Save the register to a file", Args: cobra.ExactArgs(1),
 		Long: `Export saves every whole entry of KEYS to a file that does not exist yet. With
 --storage it reads the storage_path of one node instead, whose worker must not
-run: this is the way back when all data of NATS is lost. --manifest is then the one
-that the node is of; should the node not have kept those before it, --before gives
-them. What does not verify is
-left out and counted. The exit code is 4 if KEYS is damaged: no copy of it had some
-messages, or entries lack deals. Then the file has every entry that is whole, and
-may lack others.`,
+run: this is the way back when all data of NATS is lost. --manifest is then the
+one that the node is of; should the node not have kept those before it, --before
+gives them. What does not verify is left out and counted. The exit code is 4 if
+KEYS is damaged: no copy of it had some messages, or entries lack deals. Then
+the file has every entry that is whole, and may lack others.`,
 		Example: `  frostctl register export keys.register --manifest manifest.json --url nats://127.0.0.1:4222
   frostctl register export keys.register --manifest manifest.json --storage data0`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.export(cmd, args[0]) },
@@ -241,10 +241,10 @@ func newRegisterImport() *cobra.Command {
 	var o registerOptions
 	cmd := &cobra.Command{
 		Use: "import FILE --manifest FILE", Short: "Put entries of a file into KEYS", Args: cobra.ExactArgs(1),
-		Long: `Import writes what KEYS lacks. It may be repeated, and stopped and begun again: an
-entry that is there is left as it is. It needs the streams (frostctl bus apply). What
-does not verify is left out, and makes the exit code 4: the file is damaged, or of
-another manifest.`,
+		Long: `Import writes what KEYS lacks. It may be repeated, and stopped and begun again:
+an entry that is there is left as it is. It needs the streams (frostctl bus
+apply). What does not verify is left out, and makes the exit code 4: the file is
+damaged, or of another manifest.`,
 		Example: `  frostctl register import keys.register --manifest manifest.json --url nats://127.0.0.1:4222`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file, err := os.Open(args[0])
@@ -290,10 +290,11 @@ func newRegisterVerify() *cobra.Command {
 	var o registerOptions
 	cmd := &cobra.Command{
 		Use: "verify FILE --manifest FILE", Short: "Check a file of the register, offline", Args: cobra.ExactArgs(1),
-		Long: `Verify checks that all nodes of an entry's manifest certified it, of every entry of
-the file, and that all deals are there. The manifest given is believed; others in
-the file are if it names them, or if enough nodes approved that they follow it. It
-needs no fleet and no network. The exit code is 4 if something does not verify.`,
+		Long: `Verify checks that all nodes of an entry's manifest certified it, of every entry
+of the file, and that all deals are there. The manifest given is believed;
+others in the file are if it names them, or if enough nodes approved that they
+follow it. It needs no fleet and no network. The exit code is 4 if something
+does not verify.`,
 		Example: `  frostctl register verify keys.register --manifest manifest.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := config.LoadManifest(o.manifest)

@@ -113,8 +113,8 @@ func newRegisterCompact() *cobra.Command {
 	var foreign bool
 	cmd := &cobra.Command{
 		Use: "compact DIR --manifest FILE", Short: "Make KEYS anew without what proves nothing", Args: cobra.ExactArgs(1),
-		Long: `Compact saves the register to a file in DIR, verifies and syncs it, deletes KEYS,
-creates it as it was, imports the file and verifies KEYS. It needs the
+		Long: `Compact saves the register to a file in DIR, verifies and syncs it, deletes
+KEYS, creates it as it was, imports the file and verifies KEYS. It needs the
 administrator's credentials, and all workers and gateways stopped: it refuses
 while one answers or publishes heartbeats. It also refuses if KEYS has heads of
 another manifest or of a format that it does not read: they may be entries, or

@@ -29,14 +29,14 @@ func newSignCommand() *cobra.Command {
 		Use:   "sign {--key ID --message HEX | --file FILE}",
 		Short: "Have messages signed",
 		Long: `Sign has the fleet sign transactions and texts, which its nodes read for
-themselves (sign psbt, sign transaction, sign message), or without a command what
-nobody reads: hashes and bytes. Policies of nodes may forbid that.
+themselves (sign psbt, sign transaction, sign message), or without a command
+what nobody reads: hashes and bytes. Policies of nodes may forbid that.
 
-Sign alone has the fleet sign messages with keys that this client owns. bitcoin keys
-sign hashes of 32 bytes (BIP 340), under the output key of BIP 86 or, with a
-script root, of BIP 341; solana keys sign messages of 1 to 4096 bytes (Ed25519).
-With a path, the child of the key signs to which that leads: up to 8 steps, each
-0 to 2147483647.
+Sign alone has the fleet sign messages with keys that this client owns. bitcoin
+keys sign hashes of 32 bytes (BIP 340), under the output key of BIP 86 or, with
+a script root, of BIP 341; solana keys sign messages of 1 to 4096 bytes
+(Ed25519). With a path, the child of the key signs to which that leads: up to 8
+steps, each 0 to 2147483647.
 
 Every signature is verified before it is printed, as "ID<tab>SIGNATURE" or with
 --json as one object a line with the key that verifies it. Name the file that
@@ -44,10 +44,10 @@ keygen wrote (--keys), or the public key: otherwise nothing shows that the right
 key signed. Children follow from what the keys file proves.
 
 A file has one JSON object a line, for example
-  {"key":"ID","path":"0/17","message":"HEX","script_root":"HEX","public_key":"HEX"}
-with all but key and message optional. Keys of one file are of one suite. Items that
-the fleet refuses are named, from 0, and all others are signed. For a file name, "-"
-is standard input.`,
+  {"key":"ID","path":"0/17","message":"HEX","script_root":"HEX"}
+and public_key beside them; all but key and message are optional. Keys of one
+file are of one suite. Items that the fleet refuses are named, from 0, and all
+others are signed. For a file name, "-" is standard input.`,
 		Example: `  frostctl sign --keys keys.jsonl --key 6d0b…1f.0 --message 5f2a…c3
   frostctl sign --keys keys.jsonl --key 6d0b…1f.0 --path 0/17 --message 5f2a…c3
   frostctl sign --keys keys.jsonl --file items.jsonl --json > signatures.jsonl`,

@@ -44,13 +44,13 @@ func newSignTransactionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "transaction FILE",
 		Short: "Have a Solana transaction signed",
-		Long: `Transaction has the fleet sign a Solana transaction: legacy or version 0, whole, in
-base64, with room for each signature. It shows first what the transaction means,
-and prints the transaction in base64 with the signatures in it.
+		Long: `Transaction has the fleet sign a Solana transaction: legacy or version 0, whole,
+in base64, with room for each signature. It shows first what the transaction
+means, and prints the transaction in base64 with the signatures in it.
 
-A key signs as itself, or with a path behind its id as its child. Without --key it
-is the keys of the keys file that are in the transaction. For FILE, "-" is standard
-input.`,
+A key signs as itself, or with a path behind its id as its child. Without --key
+it is the keys of the keys file that are in the transaction. For FILE, "-" is
+standard input.`,
 		Example: `  frostctl sign transaction transfer.txt --key 6d0b…1f.0/0/17
   frostctl sign transaction - --key 6d0b…1f.0 < transfer.txt`,
 		Args: cobra.ExactArgs(1),
@@ -99,9 +99,10 @@ func newSignMessageCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "message TEXT",
 		Short: "Have a text signed for an address",
-		Long: `Message has the fleet sign a text for the address of a key, or with a path behind
-its id of its child: for bitcoin the simple signature of BIP 322, for solana an
-off-chain message. It prints the signature in base64, as wallets verify it.`,
+		Long: `Message has the fleet sign a text for the address of a key, or with a path
+behind its id of its child: for bitcoin the simple signature of BIP 322, for
+solana an off-chain message. It prints the signature in base64, as wallets
+verify it.`,
 		Example: `  frostctl sign message --chain bitcoin --key 6d0b…1f.0/0/17 'this address is ours'`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -60,7 +60,7 @@ afterwards. Use one node's file alone (1 of 1) where you have only that device.`
 		},
 	}
 	f := cmd.Flags()
-	f.IntVarP(&o.Threshold, "threshold", "t", 0, "nodes that it takes to sign (default: a majority)")
+	f.IntVar(&o.Threshold, "threshold", 0, "nodes that it takes to sign (default: a majority)")
 	f.DurationVar(&timeout, "timeout", 2*time.Minute, "give up after this long")
 	f.StringVar(&level, "log-level", "error", "of the nodes and the gateway: debug, info, warn or error")
 	return cmd

@@ -16,6 +16,8 @@ func newTxCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tx",
 		Short: "Look at transactions before they are signed, offline",
+		Long: `Tx reads transactions as the nodes read them, and says what they do, before
+anybody signs.`,
 		Example: `  frostctl tx show payment.psbt
   frostctl tx show payment.job`,
 	}
@@ -29,10 +31,10 @@ func newTxShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show FILE",
 		Short: "Show what a transaction means for these keys: who is paid, what is change, what it costs",
-		Long: `Show reads a PSBT, a Solana transaction in base64, or a job that sign --job saved,
-as every node of the fleet reads it, and prints what it means for keys of this
-fleet. What nobody can account for is marked NOT CLEAR: with a policy in force
-nodes refuse that.
+		Long: `Show reads a PSBT, a Solana transaction in base64, or a job that sign --job
+saved, as every node of the fleet reads it, and prints what it means for keys of
+this fleet. What nobody can account for is marked NOT CLEAR: with a policy in
+force nodes refuse that.
 
 It needs no fleet and no network. Without --key it is the keys of the keys file
 that the transaction names itself. For FILE, "-" is standard input.`,

@@ -33,13 +33,14 @@ btcec for bitcoin (BIP 340), crypto/ed25519 for solana. --public-key is the
 output key that sign printed, 32 bytes. For bitcoin, --internal-key takes the
 public key from keygen instead and derives the output key: BIP 86, or BIP 341
 with --script-root. For solana the verdict is Solana's (verify_strict): keys and
-nonce commitments of small order, or not in their canonical encoding, are refused.
+nonce commitments of small order, or not in their canonical encoding, are
+refused.
 
-With --path the signature is that of a child (sign --path). The child follows from
-its root, and so does the output key for bitcoin: name the root by its public key
-(bitcoin: --internal-key, 33 bytes; solana: --public-key) and --chain-code, as
-keygen printed both, or for bitcoin by --xpub. From an account's xpub, the path
-is that from the account.
+With --path the signature is that of a child (sign --path). The child follows
+from its root, and so does the output key for bitcoin: name the root by its
+public key (bitcoin: --internal-key, 33 bytes; solana: --public-key) and
+--chain-code, as keygen printed both, or for bitcoin by --xpub. From an
+account's xpub, the path is that from the account.
 
 With --keys, each line that keygen wrote is checked against the manifest: all
 nodes certified each key for that job, and each address, chain code and

@@ -15,6 +15,9 @@ import (
 
 var program = commandtest.Program{Root: newRootCommand, Exits: exits}
 
+// TestHelpOfAll: every command explains itself, in the same words as the others.
+func TestHelpOfAll(t *testing.T) { program.Help(t) }
+
 // TestUsageOfAll: what is wrong with any command line is exit code 2.
 func TestUsageOfAll(t *testing.T) { program.Usage(t) }
 

@@ -358,7 +358,7 @@ func TestPrintable(t *testing.T) {
 func TestPrintJobs(t *testing.T) {
 	const bad = "\x1b[2J"
 	var out bytes.Buffer
-	if err := printJobs(&out, []jobLine{{Job: bad, Kind: bad, Status: bad, Code: bad, Error: bad}}); err != nil {
+	if err := jobGrid([]jobLine{{Job: bad, Kind: bad, Status: bad, Code: bad, Error: bad}}).write(&out, 0); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), "\x1b") || strings.Count(out.String(), "[2J") != 5 {

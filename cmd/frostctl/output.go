@@ -34,8 +34,12 @@ func say(cmd *cobra.Command, v any, format string, args ...any) error {
 	})
 }
 
-// note says something to people, on standard error.
+// note says something to people, on standard error; with --json it is an object like all else.
 func note(cmd *cobra.Command, format string, args ...any) {
+	if wantJSON(cmd) {
+		_ = printJSON(cmd.ErrOrStderr(), map[string]string{"note": fmt.Sprintf(format, args...)}) // no reason to stop
+		return
+	}
 	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
 }
 

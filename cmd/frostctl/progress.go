@@ -22,9 +22,12 @@ type progress struct {
 type progressLine struct {
 	What  string `json:"progress"` // keys, signatures or addresses
 	Done  int    `json:"done"`
-	Total int    `json:"total"`
+	Total int    `json:"total,omitempty"`
 	Job   string `json:"job,omitempty"` // the one that was done last
 }
+
+// unknownTotal is the total of what is counted without one.
+const unknownTotal = -1
 
 func newProgress(cmd *cobra.Command, what string, total int) *progress {
 	p := &progress{w: cmd.ErrOrStderr(), what: what, json: wantJSON(cmd)}
@@ -51,7 +54,9 @@ func (p *progress) updateJob(done, total int, job string) {
 	case p.bar != nil:
 		_ = p.bar.Set(done)
 	case p.json:
-		_ = printJSON(p.w, progressLine{p.what, done, total, job})
+		_ = printJSON(p.w, progressLine{p.what, done, max(total, 0), job})
+	case total == unknownTotal:
+		fmt.Fprintf(p.w, "%d %s\n", done, p.what)
 	case job != "":
 		fmt.Fprintf(p.w, "%d of %d %s (job %s)\n", done, total, p.what, job)
 	default:

@@ -13,15 +13,16 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-const reconstructLong = `Reconstruct is the end of leaving Frostfleet (docs/operations.md): of the files that
-frost-worker export-share wrote on t nodes or more it makes whole keys, checks every
-share and every key, and writes what takes their coins elsewhere: for bitcoin a
-descriptor with an extended private key, which Bitcoin Core and other wallets
-import; for solana a scalar, which no seed wallet takes: sign-solana signs with it.
+const reconstructLong = `Reconstruct is the end of leaving Frostfleet (docs/operations.md): of the files
+that frost-worker export-share wrote on t nodes or more it makes whole keys,
+checks every share and every key, and writes what takes their coins elsewhere:
+for bitcoin a descriptor with an extended private key, which Bitcoin Core and
+other wallets import; for solana a scalar, which no seed wallet takes:
+sign-solana signs with it.
 
-Run it on a machine that never had a network, and destroy ceremony key, files and
-machine's disk when the coins are at their new place. Whoever reads the output
-spends.`
+Run it on a machine that never had a network, and destroy ceremony key, files
+and machine's disk when the coins are at their new place. Whoever reads the
+output spends.`
 
 // ceremony is what all commands on files of shares have in common.
 type ceremony struct {
@@ -113,10 +114,11 @@ func newReconstructKeygenCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keygen -o FILE",
 		Short: "Make a ceremony's key, on the offline machine",
-		Long: `Keygen makes the key of one ceremony, an age identity (X25519), in a file of mode
-0600, and prints its recipient and the fingerprint of that. Operators of nodes need
-the recipient; read the fingerprint out to each of them over another channel than
-it comes by. Whoever gets them to take another recipient gets their shares.`,
+		Long: `Keygen makes the key of one ceremony, an age identity (X25519), in a file of
+mode 0600, and prints its recipient and the fingerprint of that. Operators of
+nodes need the recipient; read the fingerprint out to each of them over another
+channel than it comes by. Whoever gets them to take another recipient gets their
+shares.`,
 		Example: "  frostctl reconstruct keygen -o ceremony.key",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -25,8 +25,8 @@ func newSignSolanaCommand() *cobra.Command {
 		Short: "Sign a Solana transaction with keys made whole, which stay in memory",
 		Long: `Sign-solana makes whole keys of the files as reconstruct does, shows what the
 transaction pays, signs it (RFC 8032, with the scalar itself), verifies the
-signature, and prints the transaction in base64, to be sent from elsewhere. Nothing
-is written. --root names the keys that sign, with the path of a child.
+signature, and prints the transaction in base64, to be sent from elsewhere.
+Nothing is written. --root names the keys that sign, with the path of a child.
 
 A transaction is valid for about a minute after its blockhash: bring one with a
 durable nonce, or be quick.`,

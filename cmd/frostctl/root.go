@@ -13,6 +13,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/httpclient"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -22,6 +23,7 @@ const (
 	exitUnproven = 4 // a signature, certificate or address that does not verify, an audit log that was changed, or a damaged KEYS
 	exitBusy     = 5 // no room for the job until the time was over
 	exitTimeout  = 6 // no answer in time
+	exitTooFew   = 7 // the fleet can't sign now
 )
 
 // exits are frostctl's own exit codes; the first that fits counts.
@@ -30,11 +32,13 @@ var exits = []command.Exit{
 		Meaning: "a signature, certificate, address or audit log does not verify: do not use it; or KEYS is damaged"},
 	{Code: exitRefused, Is: is[*client.JobError],
 		Meaning: "the fleet refused, denied or gave up the job; docs/jobs.md explains the codes"},
-	{Code: exitBusy, Is: is[*client.BusyError],
+	{Code: exitBusy, Is: isBusy,
 		Meaning: "the fleet had no room for the job until the time was over: try later"},
 	{Code: exitTimeout, Is: isLate,
 		Meaning: "no answer in time, or none yet, as of a job that waits for approvals; it may still be done: " +
-			"frostctl keygen --resume, jobs result, jobs JOB"},
+			"frostctl keygen --resume, jobs result, jobs watch"},
+	{Code: exitTooFew, Is: func(err error) bool { return errors.Is(err, errTooFew) },
+		Meaning: "frostctl fleet status: fewer nodes are present than it takes to sign"},
 }
 
 func isUnproven(err error) bool {
@@ -44,7 +48,11 @@ func isUnproven(err error) bool {
 
 func isLate(err error) bool {
 	return errors.Is(err, client.ErrNoAnswer) || errors.Is(err, client.ErrNoResult) || errors.Is(err, errLate) ||
-		is[*client.PendingError](err)
+		is[*client.PendingError](err) || httpclient.Is(err, "timeout")
+}
+
+func isBusy(err error) bool {
+	return is[*client.BusyError](err) || httpclient.Is(err, "busy", "rate_limited", "not_ready")
 }
 
 func is[E error](err error) bool {
@@ -100,6 +108,7 @@ warnings and errors to standard error.`,
 	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newAuditCommand(), newFreezeCommand(),
 		newUnfreezeCommand(), newFreezesCommand(), newHTTPCommand(), newReconstructCommand(), newTestDKGCommand(), newDevCommand(),
 		newDemoCommand())
+	completeFlags(root)
 	return root
 }
 

@@ -67,16 +67,36 @@ func Run(ctx context.Context, root *cobra.Command, own ...Exit) int {
 	prepare(root, own)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
-		fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), Sentence(err))
-		if isUsage(err) {
-			usage := cmd.UseLine()
-			if cmd.HasSubCommands() && !takesArguments(cmd) {
-				usage = cmd.CommandPath() + " COMMAND"
-			}
-			fmt.Fprintf(root.ErrOrStderr(), "usage: %s; see %s --help\n", usage, cmd.CommandPath())
-		}
+		report(cmd, err, ExitCode(err, own))
 	}
 	return ExitCode(err, own)
+}
+
+// failure is an error as --json has it.
+type failure struct {
+	Error string `json:"error"`
+	Code  int    `json:"exit_code"`
+	Usage string `json:"usage,omitempty"`
+}
+
+// report says on standard error what is wrong.
+func report(cmd *cobra.Command, err error, code int) {
+	root, usage := cmd.Root(), ""
+	if isUsage(err) {
+		usage = cmd.UseLine()
+		if cmd.HasSubCommands() && !takesArguments(cmd) {
+			usage = cmd.CommandPath() + " COMMAND"
+		}
+	}
+	switch {
+	case WantJSON(cmd) || slices.Contains(os.Args, "--json"): // a wrong flag ends the reading of flags
+		_ = PrintJSON(root.ErrOrStderr(), failure{Sentence(err), code, usage}) // the exit code says it too
+	case usage != "":
+		fmt.Fprintf(root.ErrOrStderr(), "%s: %s\nusage: %s; see %s --help\n", root.Name(), Sentence(err), usage,
+			cmd.CommandPath())
+	default:
+		fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), Sentence(err))
+	}
 }
 
 // prepare gives a tree of commands the behaviour that all programs share.
@@ -84,10 +104,11 @@ func prepare(root *cobra.Command, own []Exit) {
 	root.Version = Version()
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newExitCodes(exits(own)))
+	root.AddCommand(newExitCodes(root, exits(own)), newMan(root))
 	root.SetHelpCommand(newHelp(root))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	explainCompletion(root)
 	markUsage(root)
 }
 
@@ -162,11 +183,33 @@ func subcommand(cmd *cobra.Command, args []string) error {
 
 func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
+// explainCompletion gives cobra's commands examples, as all others have them.
+func explainCompletion(root *cobra.Command) {
+	name := root.Name()
+	how := map[string]string{
+		"completion": "  source <(" + name + " completion bash)",
+		"bash":       "  " + name + " completion bash > ~/.local/share/bash-completion/completions/" + name,
+		"zsh":        "  " + name + " completion zsh > \"${fpath[1]}/_" + name + "\"",
+		"fish":       "  " + name + " completion fish > ~/.config/fish/completions/" + name + ".fish",
+		"powershell": "  " + name + " completion powershell | Out-String | Invoke-Expression",
+	}
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Example = how[c.Name()]
+		for _, shell := range c.Commands() {
+			shell.Example = how[shell.Name()]
+		}
+	}
+}
+
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Help about any command",
-		Args:  cobra.ArbitraryArgs,
+		Use:     "help [COMMAND]",
+		Short:   "Help about any command",
+		Example: "  " + root.Name() + " help exit-codes",
+		Args:    cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			cmd, rest, err := root.Find(args)
 			if err != nil || len(rest) > 0 {
@@ -177,15 +220,36 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	}
 }
 
-func newExitCodes(all []Exit) *cobra.Command {
+// wrap breaks a text between words into lines of at most so many bytes.
+func wrap(text string, width int, end string) string {
+	var out strings.Builder
+	line := 0
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case line+1+len(word) > width:
+			out.WriteString(end)
+			line = 0
+		default:
+			out.WriteByte(' ')
+			line++
+		}
+		out.WriteString(word)
+		line += len(word)
+	}
+	return out.String()
+}
+
+func newExitCodes(root *cobra.Command, all []Exit) *cobra.Command {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b Exit) int { return a.Code - b.Code })
 	var table strings.Builder
 	for _, e := range all {
-		fmt.Fprintf(&table, "%-4d %s\n", e.Code, e.Meaning)
+		fmt.Fprintf(&table, "%-4d %s\n", e.Code, wrap(e.Meaning, 74, "\n     "))
 	}
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "exit-codes", Short: "What the exit codes mean", Long: table.String(), Args: cobra.NoArgs,
+		Example: "  " + root.Name() + " exit-codes --json",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if !WantJSON(cmd) {
 				_, err = fmt.Fprint(cmd.OutOrStdout(), table.String())
@@ -196,6 +260,15 @@ func newExitCodes(all []Exit) *cobra.Command {
 			}
 			return err
 		},
+	}
+	jsonFlag(root, cmd)
+	return cmd
+}
+
+// jsonFlag adds --json to a command of a program whose commands don't all have it.
+func jsonFlag(root, cmd *cobra.Command) {
+	if root.PersistentFlags().Lookup("json") == nil {
+		cmd.Flags().Bool("json", false, "print JSON, one object a line")
 	}
 }
 

@@ -3,6 +3,7 @@ package config
 // Client is the configuration of a client such as frostctl.
 type Client struct {
 	Client ClientSection `toml:"client"`
+	HTTP   ClientHTTP    `toml:"http"`
 	connected
 }
 
@@ -31,4 +32,5 @@ func (c *Client) check(s *source) {
 	c.own = c.Client.check(s, "client")
 	s.bus(&c.Bus)
 	s.externalBus()
+	c.HTTP.check(s)
 }

@@ -59,7 +59,8 @@ func (d *Directory) key(tx *bolt.Tx, client string, id wire.KeyID) (Key, error) 
 func seqs(b *bolt.Bucket, prefix []byte, from uint64) iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		c := b.Cursor()
-		for k, _ := c.Seek(append(bytes.Clone(prefix), be64(from)...)); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		k, _ := c.Seek(append(bytes.Clone(prefix), be64(from)...))
+		for ; k != nil && bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 			if len(k) == len(prefix)+8 && !yield(number(k[len(prefix):])) {
 				return
 			}

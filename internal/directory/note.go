@@ -66,7 +66,9 @@ func (d *Directory) Claim(ctx context.Context, r Request) (stands Request, mine 
 
 // Result is the stored result of a job as its gateway signed it: the payload, and the headers
 // Frost-Gateway and Frost-Signature. ErrNotFound: none is stored, or no longer.
-func (d *Directory) Result(ctx context.Context, client, job string) (payload []byte, headers map[string][]string, err error) {
+func (d *Directory) Result(
+	ctx context.Context, client, job string,
+) (payload []byte, headers map[string][]string, err error) {
 	if !wire.IsToken(client) || !wire.IsJobID(job) {
 		return nil, nil, ErrNotFound
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -161,6 +163,9 @@ func (s *store) guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
+			if !ofTheFile(p) {
+				panic(p)
+			}
 			err = fmt.Errorf("%w: %v", errDamaged, p)
 		}
 		if errors.Is(err, errDamaged) {
@@ -170,6 +175,23 @@ func (s *store) guard(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// ofTheFile reports whether a panic comes of the file: of memory that is not there, or of bbolt. It
+// is called where the panic is recovered.
+func ofTheFile(p any) bool {
+	if _, fault := p.(interface{ Addr() uintptr }); fault {
+		return true
+	}
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)]) // behind this one and the one that recovers
+	for more := true; more; {
+		var f runtime.Frame
+		if f, more = frames.Next(); !strings.HasPrefix(f.Function, "runtime.") {
+			return strings.HasPrefix(f.Function, "go.etcd.io/bbolt")
+		}
+	}
+	return false
 }
 
 func (s *store) view(f func(*bolt.Tx) error) error {

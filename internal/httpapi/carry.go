@@ -79,7 +79,10 @@ func (s *Server) carry(ctx context.Context, in *CarryInput) (*CarryOutput, error
 	}
 	signed.Trace = tracing.FromContext(ctx)
 	noted := make(chan struct{})
-	go s.noteClaim(context.WithoutCancel(ctx), s.carried(s.principal(ctx), signed, job), noted)
+	go func() {
+		defer close(noted)
+		s.noteClaim(ctx, s.carried(s.principal(ctx), signed, job))
+	}()
 	if err := s.publish(ctx, job.ID, signed); err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (s *Server) signOne(ctx context.Context, in *SignInput, items []client.Sign
 		job = failed.Job
 	case errors.As(err, &open) && len(open.Open) > 0:
 		job = open.Open[0]
-		s.noteClaim(context.WithoutCancel(ctx), s.collected(p, job), make(chan struct{}))
+		s.noteClaim(ctx, s.collected(p, job))
 	case errors.As(err, &open):
 		return nil, true, problem("busy", "the job was not published in this time").after(time.Second)
 	}

@@ -74,7 +74,7 @@ type WatchInput struct {
 
 func (s *Server) watchJob(ctx context.Context, in *WatchInput) (*huma.StreamResponse, error) {
 	p := s.principal(ctx)
-	job, err := s.cfg.Directory.Job(p.Of(), in.ID)
+	job, err := s.line(ctx, p.Of(), in.ID)
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}

@@ -15,9 +15,9 @@ import (
 
 // A request with an idempotency key is claimed in REQUESTS before its job is published. What
 // the claim says makes the job, so that whoever repeats the request, at whichever gateway,
-// publishes the same bytes, and the fleet answers them with the first result. A request
-// without a key is claimed beside its job: then the claim is a note for lists, and who
-// repeats the request makes another job.
+// publishes the same bytes, and the fleet answers them with the first result. The claim of a
+// request without a key is a note for lists, stored beside its job unless that has ended
+// before anybody could look: who repeats the request makes another job.
 
 const (
 	jobLife   = 30 * time.Minute // of a job that does not wait for approvals
@@ -37,8 +37,8 @@ type wanted struct {
 type claimed struct {
 	directory.Request
 	client *client.Client
-	again  bool          // the same request was made before
-	noted  chan struct{} // closed once the claim is stored, or can't be
+	keyed  bool // it is claimed
+	again  bool // the same request was made before
 }
 
 // order has the job of a request done that a client signs whose key this gateway holds, and
@@ -99,19 +99,18 @@ func (s *Server) propose(ctx context.Context, key string, w wanted) (*claimed, e
 	if w.waits > 0 {
 		life = w.waits
 	}
-	return &claimed{client: c, noted: make(chan struct{}), Request: directory.Request{
+	return &claimed{client: c, Request: directory.Request{
 		Client: p.Client, Job: job, Kind: w.kind, Digest: digest, Count: w.count, By: p.Name,
 		Expires: now.Add(life).Truncate(time.Second), Time: now,
 	}}, nil
 }
 
-// stake stores the claim of a job: before it is published if there is a key, and else beside it.
+// stake stores the claim of a job that has a key, before it is published.
 func (s *Server) stake(ctx context.Context, key string, cl *claimed) error {
 	if key == "" {
-		go s.noteClaim(context.WithoutCancel(ctx), cl.Request, cl.noted)
 		return nil
 	}
-	defer close(cl.noted)
+	cl.keyed = true
 	stands, mine, err := s.firstClaim(ctx, cl.Request)
 	switch {
 	case err != nil:
@@ -137,10 +136,9 @@ func (s *Server) firstClaim(ctx context.Context, r directory.Request) (directory
 	return stands, mine, nil
 }
 
-// noteClaim stores the claim of a job that nobody can ask for again.
-func (s *Server) noteClaim(ctx context.Context, r directory.Request, noted chan struct{}) {
-	defer close(noted)
-	ctx, cancel := context.WithTimeout(ctx, claimTime)
+// noteClaim stores the claim of a job that has no key, so that it is listed before it ends.
+func (s *Server) noteClaim(ctx context.Context, r directory.Request) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimTime)
 	defer cancel()
 	if _, _, err := s.cfg.Directory.Claim(ctx, r); err != nil {
 		s.cfg.Log.Warn("a job is not listed before it has ended", "job", r.Job, "err", err)

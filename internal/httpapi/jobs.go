@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -123,11 +124,29 @@ type GetJobInput struct {
 type JobOutput struct{ Body Job }
 
 func (s *Server) getJob(ctx context.Context, in *GetJobInput) (*JobOutput, error) {
-	job, err := s.await(ctx, s.principal(ctx).Of(), in.ID, in.duration())
+	job, err := s.line(ctx, s.principal(ctx).Of(), in.ID)
+	if err == nil && !job.State.Ended() && in.duration() > 0 {
+		job, err = s.await(ctx, job.Client, in.ID, in.duration())
+	}
 	if err != nil {
 		return nil, s.fail(ctx, err)
 	}
 	return &JobOutput{viewJob(&job)}, nil
+}
+
+// lineTime is for a job that was just stored to be in the directory, at any gateway.
+const lineTime = 500 * time.Millisecond
+
+// line is a job as the directory has it, or will have in a moment.
+func (s *Server) line(ctx context.Context, client, id string) (directory.Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, lineTime)
+	defer cancel()
+	for pause := noticed; ; {
+		job, err := s.cfg.Directory.Job(client, id)
+		if !errors.Is(err, directory.ErrNotFound) || !wire.IsJobID(id) || pause.Wait(ctx) != nil {
+			return job, err
+		}
+	}
 }
 
 type ResultOutput struct {

@@ -22,6 +22,7 @@ var (
 	errDepth  = errors.New("it is nested too deep")
 	errTwice  = errors.New("an object has a member twice")
 	errNUL    = errors.New("a string has the character U+0000")
+	errNull   = errors.New("it has null: leave the member out")
 	errMember = errors.New("it does not fit its schema")
 )
 
@@ -76,6 +77,8 @@ func checkJSON(data []byte) error {
 				members = members[:len(members)-1]
 				inObject = len(members) > 0 && members[len(members)-1] != nil
 			}
+		case nil:
+			return errNull
 		case string:
 			if strings.IndexByte(v, 0) >= 0 {
 				return errNUL

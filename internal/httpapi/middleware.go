@@ -216,16 +216,29 @@ func (s *Server) ourHost(host string) bool {
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
 	http.MethodDelete}
 
-// noRoute answers what no pattern matches: there is no such path, or it has other methods.
-func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
-	var allow []string
+// allowed are the methods of the resource that a path names: of /v1/keys/export those of no key.
+func (s *Server) allowed(r *http.Request) (allow []string) {
+	named := map[string][]string{} // methods, by the path of a pattern
+	best := ""
 	for _, m := range methods {
 		other := r.Clone(r.Context())
 		other.Method = m
-		if _, pattern := s.mux.Handler(other); pattern != "" && pattern != "/" {
-			allow = append(allow, m)
+		_, pattern := s.mux.Handler(other)
+		_, at, ok := strings.Cut(pattern, " ")
+		if !ok { // that of noRoute
+			continue
+		}
+		named[at] = append(named[at], m)
+		if best == "" || strings.Count(at, "{") < strings.Count(best, "{") {
+			best = at
 		}
 	}
+	return named[best]
+}
+
+// noRoute answers what no pattern matches: there is no such path, or it has other methods.
+func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
+	allow := s.allowed(r)
 	if len(allow) == 0 {
 		problem("not_found", "there is no such resource").write(w, r)
 		return

@@ -202,10 +202,12 @@ func isJSON(contentType string) bool {
 	return err == nil && media == "application/json" && (!set || strings.EqualFold(charset, "utf-8"))
 }
 
-// checkQuery refuses a query that can be read in two ways.
+// checkQuery refuses a query, or an idempotency key, that can be read in two ways.
 func checkQuery(ctx huma.Context, next func(huma.Context)) {
 	u := ctx.URL()
-	if u.RawQuery == "" {
+	r, _ := humagoUnwrap(ctx)
+	keys := r.Header.Values("Idempotency-Key")
+	if u.RawQuery == "" && len(keys) == 0 {
 		next(ctx)
 		return
 	}
@@ -215,6 +217,9 @@ func checkQuery(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	p := problem("validation_failed", "validation failed")
+	if len(keys) > 1 || len(keys) == 1 && keys[0] == "" {
+		p.Errors = append(p.Errors, Fault{"header.Idempotency-Key", "is empty, or there twice"})
+	}
 	for name, all := range values {
 		switch fault := (Fault{Location: place("query." + name)}); {
 		case len(all) > 1:

@@ -14,6 +14,9 @@ import (
 // submitTime is for a job to be stored in JetStream.
 const submitTime = 10 * time.Second
 
+// noteAfter is how long a job runs that nobody has to see in a list. Most signatures take less.
+const noteAfter = 100 * time.Millisecond
+
 // outcome is how far a job has come when its request is answered. A job that ended is an
 // answer, however it ended: only what the fleet never accepted is a problem.
 type outcome[R any] struct {
@@ -46,14 +49,26 @@ func perform[R any](ctx context.Context, s *Server, cl *claimed, made *client.Ma
 		return outcome[R]{}, err
 	}
 	if wait <= 0 {
-		<-cl.noted // so that the job can be asked for
+		s.listed(ctx, cl)
 		return outcome[R]{state: directory.Accepted}, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	defer context.AfterFunc(s.draining, cancel)()
+	late := time.AfterFunc(noteAfter, func() { s.listed(ctx, cl) })
 	r, err := h.Wait(waiting)
-	return settle(ctx, s, r, err)
+	o, err := settle(ctx, s, r, err)
+	if late.Stop() && !o.state.Ended() {
+		s.listed(ctx, cl)
+	}
+	return o, err
+}
+
+// listed has a job without a key in the lists.
+func (s *Server) listed(ctx context.Context, cl *claimed) {
+	if !cl.keyed {
+		s.noteClaim(ctx, cl.Request)
+	}
 }
 
 // submit publishes a job. Where nobody knows whether it is stored, the same request with its

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -12,7 +13,7 @@ import (
 )
 
 // plain are texts without control characters.
-const plain = `^[^\x00-\x1f\x7f]*$`
+const plain = `^[^\x00-\x1f\x7f-\x9f]*$`
 
 // Label is what people call keys.
 type Label string
@@ -45,16 +46,17 @@ func (Metadata) Schema(huma.Registry) *huma.Schema {
 // checkRemark refuses what the schemas can't: their lengths are of characters.
 func checkRemark(label Label, m Metadata) *Problem {
 	p := problem("validation_failed", "validation failed")
-	if len(label) > directory.MaxLabel {
-		p.Errors = append(p.Errors, Fault{"body.label", "is longer than 128 bytes"})
+	if len(label) > directory.MaxLabel || !isPlain(string(label)) {
+		p.Errors = append(p.Errors, Fault{"body.label", "is longer than 128 bytes, or has control characters"})
 	}
 	for name, value := range m {
 		switch {
 		case name == "" || len(name) > directory.MaxName || !isPlain(name):
 			p.Errors = append(p.Errors, Fault{"body.metadata", "has a name that is empty, longer than 64 bytes, or with " +
 				"control characters"})
-		case len(value) > directory.MaxValue:
-			p.Errors = append(p.Errors, Fault{place("body.metadata." + name), "is longer than 1,024 bytes"})
+		case len(value) > directory.MaxValue || !isPlain(value):
+			p.Errors = append(p.Errors, Fault{place("body.metadata." + name), "is longer than 1,024 bytes, or has control " +
+				"characters"})
 		}
 	}
 	if len(p.Errors) == 0 {
@@ -64,7 +66,7 @@ func checkRemark(label Label, m Metadata) *Problem {
 }
 
 func isPlain(text string) bool {
-	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
+	return utf8.ValidString(text) && strings.IndexFunc(text, unicode.IsControl) < 0
 }
 
 // RemarkBody replaces what is said of a key or a job.

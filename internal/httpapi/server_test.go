@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/directory"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -54,7 +53,7 @@ func testCallers() *Callers {
 func testServer(t testing.TB, change ...func(*Config)) *Server {
 	t.Helper()
 	cfg := Config{
-		Manifest: &wire.Manifest{Fleet: "test", Network: "regtest", N: 3, T: 2}, Directory: &directory.Directory{},
+		Manifest: &wire.Manifest{Fleet: "test", Network: "regtest", N: 3, T: 2}, Directory: &shelf{},
 		Fleet: &fleetStub{}, Callers: testCallers(), Log: slog.New(slog.DiscardHandler), Version: "v0",
 		Now: func() time.Time { return now }, Plaintext: true,
 	}
@@ -103,14 +102,4 @@ func problemIn(t testing.TB, w *httptest.ResponseRecorder) Problem {
 		t.Fatalf("a problem that is not whole: %s", w.Body)
 	}
 	return p
-}
-
-func TestFirst(t *testing.T) {
-	s := testServer(t)
-	t.Log(ask(s, "GET", "/openapi.json", "", "").Body.String())
-	t.Log(ask(s, "GET", "/v1/keys", full, "").Body.String())
-	t.Log(ask(s, "GET", "/v1/keys?limit=0&foo=1", full, "").Body.String())
-	t.Log(ask(s, "GET", "/v1/keys?limit=10", full, "").Body.String())
-	t.Log(ask(s, "DELETE", "/v1/keys?limit=10", full, ""))
-	t.Log(ask(s, "GET", "/v1/keys/x", full, "").Body.String())
 }

@@ -36,9 +36,12 @@ func CheckCommand(
 // Write prints a report for people, or with --json as that. Its error is that of
 // Err.
 func (r *Report) Write(cmd *cobra.Command) (err error) {
-	if command.WantJSON(cmd) {
+	switch {
+	case command.WantJSON(cmd) && cmd.InheritedFlags().Lookup("json") != nil: // frostctl's: an object a line
+		err = command.PrintJSON(cmd.OutOrStdout(), r)
+	case command.WantJSON(cmd):
 		err = command.PrintDocument(cmd.OutOrStdout(), r)
-	} else {
+	default:
 		for _, s := range r.Steps {
 			err = errors.Join(err, s.Print(cmd.OutOrStdout()))
 		}

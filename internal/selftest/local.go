@@ -106,8 +106,9 @@ func CheckGateway(path string) *Report {
 }
 
 // CheckClient checks what a client reads. With load it also makes a client's
-// configuration of that, in which one thing must agree with the other.
-func CheckClient(path string, load func(path string) error) *Report {
+// configuration of that, in which one thing must agree with the other. web checks what names
+// gateways that are asked over HTTP, and says which these are.
+func CheckClient(path string, load func(path string) error, web func() (string, error)) *Report {
 	report := &Report{Config: path}
 	steps := programSteps(false, func() (program, error) {
 		c, err := config.ParseClient(path)
@@ -118,7 +119,12 @@ func CheckClient(path string, load func(path string) error) *Report {
 		return program{"client " + c.Client.Name, c.CheckFiles, manifest, c.Client.Access}, nil
 	})
 	agreement := func(context.Context, *Step) error { return load(path) }
+	gateways := func(_ context.Context, s *Step) (err error) {
+		s.Detail, err = web()
+		return err
+	}
 	needs := []string{"bus files", "manifest file", "access list"}
-	walk(context.Background(), report, append(steps, step{"agreement", needs, agreement}), nil)
+	steps = append(steps, step{"agreement", needs, agreement}, step{"http files", []string{"config"}, gateways})
+	walk(context.Background(), report, steps, nil)
 	return report
 }

@@ -143,9 +143,6 @@ func (b *tab) check() {
 	for _, what := range append(b.wrong, forbidden...) {
 		b.Error(what)
 	}
-	if b.Failed() {
-		b.shot("failed.png")
-	}
 }
 
 // result is what an action comes to, in the time that a person would wait.
@@ -210,6 +207,13 @@ const press = `(e => {
 	e.click();
 	return true;
 })(%s)`
+
+// arrives waits for a page of the console: its heading is there, and has the focus.
+func (b *tab) arrives(heading string) {
+	b.Helper()
+	b.until(fmt.Sprintf(`(h => h && h === document.activeElement && h.innerText.startsWith(%s))(document.querySelector('h1'))`,
+		quoted(heading)))
+}
 
 // click clicks on what a CSS selector finds.
 func (b *tab) click(selector string) {

@@ -32,7 +32,6 @@ type fake struct {
 	answers  map[string]any // by method and path
 	problems map[string]object
 	sent     []object // bodies of what was posted and patched
-	events   chan object
 	down     bool
 }
 
@@ -42,7 +41,7 @@ func newFake(t *testing.T) *fake {
 	t.Helper()
 	f := &fake{
 		manifest: wiretest.New(t, 2, 3, nil).Manifest,
-		client:   "treasury", jobID: "0198c0de-7a10-7cc3-98c4-dc0c0c073991", events: make(chan object, 16),
+		client:   "treasury", jobID: "0198c0de-7a10-7cc3-98c4-dc0c0c073991",
 	}
 	f.payload = fmt.Sprintf(`{"job":%q,"kind":"sign","approve_until":"2099-12-07T12:00:00Z","expires_after":600,"psbt":"cHNidP8="}`,
 		f.jobID)
@@ -101,20 +100,23 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(said)
 }
 
-// stream sends what the test puts into events, until the job has ended.
+// stream sends a job as it is, and whenever it is another, until it has ended.
 func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
-	for id := 1; ; id++ {
+	path, last := strings.TrimSuffix(r.URL.Path, "/events"), ""
+	for id := 1; r.Context().Err() == nil; time.Sleep(10 * time.Millisecond) {
+		f.mu.Lock()
+		job, _ := f.answers["GET "+path].(object)
+		data, _ := json.Marshal(job)
+		f.mu.Unlock()
+		if string(data) == last {
+			continue
+		}
+		last = string(data)
+		fmt.Fprintf(w, ": still here\n\nevent: job\nid: %d\ndata: %s\n\n", id, data)
 		_ = http.NewResponseController(w).Flush()
-		select {
-		case <-r.Context().Done():
+		if id++; job["status"] == "done" {
 			return
-		case job := <-f.events:
-			data, _ := json.Marshal(job)
-			fmt.Fprintf(w, ": still here\n\nevent: job\nid: %d\ndata: %s\n\n", id, data)
-			if job["status"] == "done" {
-				return
-			}
 		}
 	}
 }
@@ -150,11 +152,11 @@ func (f *fake) fill() {
 		"demand": object{"queued": 3, "longest": 0.4}, "version": "v0.9.0",
 		"resharing": object{"from": strings.Repeat("ab", 32), "to": strings.Repeat("cd", 32), "done": 1200, "total": 4000},
 		"nodes": []object{
-			{"index": 1, "name": "worker-1", "present": true, "since": at(time.Second), "device": "softhsm", "lag": 0.02, "load": 4,
+			{"index": 1, "name": "worker-1", "present": true, "since": at(time.Second), "host": "rack-1", "holdings": strings.Repeat("cc", 32), "lag": 0.02, "load": 4,
 				"backlog": 0, "version": "v0.9.0", "policy": strings.Repeat("a1", 32), "generation": 1},
-			{"index": 2, "name": "worker-2", "present": true, "since": at(time.Second), "device": "aws-kms", "lag": 0.03, "load": 4,
+			{"index": 2, "name": "worker-2", "present": true, "since": at(time.Second), "host": "rack-2", "holdings": strings.Repeat("cc", 32), "lag": 0.03, "load": 4,
 				"backlog": 2, "version": "v0.9.0", "policy": strings.Repeat("b2", 32), "generation": 1},
-			{"index": 3, "name": "worker-3", "present": false, "since": at(5 * time.Minute), "device": "aws-kms",
+			{"index": 3, "name": "worker-3", "present": false, "since": at(5 * time.Minute), "lag": 300.5, "host": "rack-3", "load": 0, "backlog": 0,
 				"version": "v0.8.0", "policy": "", "generation": 1},
 		},
 	})
@@ -176,17 +178,18 @@ func (f *fake) fill() {
 	f.set("/v1/keys", object{"keys": []object{key}})
 	f.set("/v1/keys/"+key["id"].(string), key)
 	digest := f.digest()
-	f.set("/v1/approvals", object{"approvals": []object{{
-		"client": f.client, "job": f.jobID, "kind": "psbt", "digest": hex.EncodeToString(digest[:]), "payload": f.payload,
-		"approve_until": "2099-12-07T12:00:00Z", "needed": 2,
-		"approvals": []object{{"approver": "anna", "time": at(30 * time.Second)}},
-		"reading": object{
-			"text": "Bitcoin transaction (PSBT) 17 on testnet\n  pays  output 0  0.50000000 BTC to tb1qpayee\n",
-			"fields": object{"kind": "psbt", "payments": []object{{"at": 0, "to": "tb1qpayee", "asset": "btc", "units": 50_000_000},
-				{"at": 1, "to": "tb1qother", "asset": "spl:mint", "units": uint64(18446744073709551615)}},
-				"fee": 1234, "outflow": []object{{"asset": "btc", "units": 50_001_234}}, "unclear": []object{}, "refused": []object{}},
-		},
-	}}})
+	f.set("/v1/approvals", object{"fleet": f.manifest.Fleet, "network": f.manifest.Network,
+		"manifest": hex.EncodeToString(id[:]), "approvals": []object{{
+			"client": f.client, "job": f.jobID, "kind": "psbt", "digest": hex.EncodeToString(digest[:]), "payload": f.payload,
+			"approve_until": "2099-12-07T12:00:00Z", "expires_after": 600, "verified": true,
+			"approvals": []object{{"approver": "anna", "time": at(30 * time.Second)}},
+			"reading": object{
+				"text": "Bitcoin transaction (PSBT) 17 on testnet\n  pays  output 0  0.50000000 BTC to tb1qpayee\n",
+				"meaning": object{"kind": "psbt", "payments": []object{{"at": 0, "to": "tb1qpayee", "asset": "btc", "units": 50_000_000},
+					{"at": 1, "to": "tb1qother", "asset": "spl:mint", "units": uint64(18446744073709551615)}},
+					"fee": 1234, "outflow": []object{{"asset": "btc", "units": 50_001_234}}, "unclear": []object{}, "refused": []object{}},
+			},
+		}}})
 	f.set("/v1/stats", stats(now))
 }
 

@@ -26,6 +26,5 @@ func stats(now time.Time) object {
 		},
 		"failures": []object{{"code": "signing_failed", "count": 2}, {"code": "policy_denied", "count": 1}},
 		"denials":  []object{{"rule": "treasury: destination", "count": 1}},
-		"devices":  []object{{"node": 2, "calls": 12345, "usd": 3.7}},
 	}
 }

@@ -100,6 +100,11 @@ func (f *Fleet) Entry(h wire.BatchHeader, deals [][]byte) []byte {
 		keys[i] = make([]byte, frost.Suite(h.Suite).PublicKeySize())
 		keys[i][0] = byte(i)
 	}
+	return f.EntryOf(h, deals, keys)
+}
+
+// EntryOf is Entry of these public keys.
+func (f *Fleet) EntryOf(h wire.BatchHeader, deals, keys [][]byte) []byte {
 	head := wire.NewEntryHead(f.Manifest, h, keys, nil, wire.DealDigests(deals))
 	for i := range f.Manifest.N {
 		c := wire.Certificate{

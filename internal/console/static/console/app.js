@@ -65,7 +65,7 @@ function Entry({error, enter}) {
   </main>`;
 }
 
-function Console({forget}) {
+function Console({forget, entered}) {
   const [route, setRoute] = useState(readRoute);
   useEffect(() => {
     const changed = () => setRoute(readRoute());
@@ -81,7 +81,7 @@ function Console({forget}) {
     document.title = `${entry.title} · Frostfleet${fleet.data ? ` ${visible(fleet.data.fleet)}` : ''}`;
   }, [entry.title, fleet.data?.fleet]);
   useEffect(() => {
-    if (!first.current) document.querySelector('h1')?.focus();
+    if (!first.current || entered) document.querySelector('h1')?.focus();
     first.current = false;
   }, [where]);
   const waiting = approvals.data?.approvals?.length ?? 0;
@@ -115,7 +115,7 @@ function App() {
   const look = async () => {
     try {
       await get('/v1/fleet');
-      set({in: true, error: null});
+      set(old => ({in: true, error: null, tried: old.tried}));
     } catch (error) {
       const out = error instanceof Problem && error.unauthorized;
       if (out) token.forget();
@@ -139,7 +139,7 @@ function App() {
       <span class="brand">Frostfleet</span></div><div class="tools"><${Theme} /></div></header>
       <${Entry} error=${state.error} enter=${enter} />`;
   }
-  return html`<${Console} forget=${() => { token.forget(); set({in: false, error: null}); }} />`;
+  return html`<${Console} entered=${state.tried} forget=${() => { token.forget(); set({in: false, error: null}); }} />`;
 }
 
 const root = document.getElementById('app');

@@ -59,6 +59,7 @@ export async function openKey(file) {
     throw new Error('this page was not loaded over HTTPS or from this machine, so the browser keeps its cryptography ' +
       'away from it');
   }
+  if (!file) throw new Error('choose your key file first');
   if (file.size > 4096) throw new Error('this is no key file: it has more than 4,096 bytes');
   const digits = (await file.text()).trim();
   if (/private key|encrypted/i.test(digits)) {

@@ -2,34 +2,35 @@
 import {html, useEffect, useRef, useState} from './vendor/htm-preact.js';
 import {approvalText, digestOf, openKey, signText} from './approval.js';
 import {clocks, send} from './api.js';
-import {ago, clock, duration, plural, visible} from './format.js';
+import {ago, clock, duration, visible} from './format.js';
 import {Copy, Facts, Fault, Mark, Resource, Table, Time, useNow} from './ui.js';
 import {Watched} from './jobs.js';
 import {Reading, Money, payments} from './reading.js';
 
 const link = job => `#/approvals/${encodeURIComponent(job.client)}/${encodeURIComponent(job.job)}`;
 
+const kinds = {psbt: 'Bitcoin transaction', solana_transaction: 'Solana transaction', bitcoin_message: 'Bitcoin message',
+  solana_message: 'Solana message', raw: html`<${Mark} is="warn">hashes or bytes<//>`};
+
 const names = job => [...new Set((job.approvals ?? []).map(a => visible(a.approver)))];
 
-const have = job => {
-  const all = names(job);
-  return `${all.length}${job.needed ? ` of ${job.needed}` : ''}${all.length ? `: ${all.join(', ')}` : ''}`;
-};
+const have = job => names(job).join(', ') || 'nobody';
 
 export function Approvals({approvals}) {
   return html`<h1 tabindex="-1">Approvals</h1>
     <p class="muted">Sign jobs that a policy holds back until enough people agree.</p>
     <${Resource} of=${approvals} isEmpty=${d => d.approvals.length === 0} empty="Nothing waits for approval.">${data => html`
       <${Table} caption="Jobs that wait for approval" rows=${data.approvals} id=${j => `${j.client}.${j.job}`} columns=${[
-        {head: 'Job', cell: j => html`<a href=${link(j)}><code>${visible(j.job)}</code></a>`},
+        {head: 'Job', cell: j => html`<a href=${link(j)}><code class="whole">${visible(j.job)}</code></a>`},
         {head: 'Client', cell: j => visible(j.client)},
-        {head: 'Pays', wide: true, cell: j => html`<${Money} list=${payments(j.reading)} />`},
+        {head: 'Asks for', cell: j => kinds[j.kind] ?? html`<${Mark} is="bad">can’t be read<//>`},
+        {head: 'Pays', wide: true, cell: j => payments(j.reading).length > 0 && html`<${Money} list=${payments(j.reading)} />`},
         {head: 'Approved by', cell: have},
         {head: 'Until', cell: j => html`<${Time} at=${j.approve_until} />`},
       ]} />`}<//>`;
 }
 
-export function Approval({route, fleet, approvals}) {
+export function Approval({route, approvals}) {
   const [client, id] = route.parts;
   const [seen, setSeen] = useState(null), [sent, setSent] = useState(null);
   const now = useNow();
@@ -40,23 +41,26 @@ export function Approval({route, fleet, approvals}) {
     <h1 tabindex="-1">Approve <code>${visible(id)}</code></h1>
     ${!job ? html`<${Resource} of=${approvals} isEmpty=${() => true} empty=${html`This job does not wait for approval:
       it never did, it has run, or its time is over. <a href=${`#/jobs/${encodeURIComponent(id)}`}>See the job</a>`} />` : html`
-      ${gone && html`<div class="note" role="status"><strong>It waits no longer.</strong> <${Watched} id=${id} /></div>`}
+      ${(gone || sent) && html`<div class=${`note ${sent ? 'ok' : ''}`} key="news"><p role="status">${sent && html`
+        <${Mark} is="ok">The approval of ${visible(sent.approver)} is with the fleet.<//>`} ${gone && 'It waits no longer.'}</p>
+        <${Watched} id=${id} /></div>`}
       <section class="card" aria-labelledby="what"><h2 id="what">What would be signed</h2>
         <${Reading} of=${job.reading} />
         <details><summary>The job, as its client published it</summary>
           <pre tabindex="0" aria-label="Payload">${visible(job.payload, '\n')}</pre></details></section>
       <section class="card" aria-labelledby="state"><h2 id="state">Who agrees</h2>
         <${Facts} of=${[['Client', visible(job.client)], ['Approved by', have(job)],
-          ['Approve until', `${clock(job.approve_until)} (${ago(job.approve_until, now)})`],
-          ['Digest', html`<${Copy} text=${job.digest} what="the digest" />`]]} />
+          ['Approve until', job.approve_until && `${clock(job.approve_until)} (${ago(job.approve_until, now)})`],
+          ['Signed within', job.expires_after && `${duration(job.expires_after)} of the last approval, or never`],
+          ['Digest', html`<${Copy} text=${job.digest} what="the digest" />`, true]]} />
         ${job.approvals?.length > 0 && html`<${Table} caption="Approvals so far" rows=${job.approvals} columns=${[
           {head: 'Approver', cell: a => visible(a.approver)},
           {head: 'Approved', cell: a => html`<${Time} at=${a.time} />`}]} />`}
         <p class="small muted">Each node counts approvals for itself, by its policy. This list is what has come, not what
           counts.</p></section>
-      ${sent && html`<div class="note ok" id="sent" role="status"><${Mark} is="ok">The approval of ${visible(sent.approver)} is with
-        the fleet.<//> ${!gone && html`<${Watched} id=${id} key=${sent.time} />`}</div>`}
-      ${!gone && html`<${Give} job=${job} fleet=${fleet.data} sent=${made => { setSent(made); approvals.reload(); }} />`}`}`;
+      ${!gone && !job.verified && html`<div class="note bad" role="alert"><strong>Don’t approve this job.</strong>
+        <p>${visible(job.error)}</p></div>`}
+      ${!gone && job.verified && html`<${Give} job=${job} fleet=${approvals.data} sent=${made => { setSent(made); approvals.reload(); }} />`}`}`;
 }
 
 // check computes the job's digest here, and holds it and the payload against what is shown.
@@ -82,7 +86,6 @@ function Give({job, fleet, sent}) {
     setBusy(true);
     setError(null);
     try {
-      if (!fleet) throw new Error('the gateway has not said yet which fleet this is');
       const key = await openKey(file.current.files[0]);
       const digest = await check(fleet, job), seconds = Math.floor(Date.now() / 1000);
       sessionStorage.setItem('frostfleet.approver', name.trim());
@@ -119,7 +122,7 @@ function Give({job, fleet, sent}) {
     <div class="row">
       <label>Your name, as the policy has it <input id="approver" required pattern="[A-Za-z0-9_\\-]{1,64}" value=${name}
         autocomplete="off" spellcheck="false" onInput=${e => setName(e.target.value)} /></label>
-      <label>Your key file <input id="key-file" type="file" required ref=${file} aria-describedby="key-kept" /></label>
+      <label>Your key file <input id="key-file" type="file" ref=${file} aria-describedby="key-kept" /></label>
       <button type="submit" class="main" disabled=${busy}>Review…</button></div>
     <p id="key-kept" class="small muted">The file of <code>frostctl fleet key</code>, 64 hexadecimal digits. It is read by this
       page, signs here, and is sent nowhere. This page came from the gateway: for what you would not trust a gateway with,
@@ -133,16 +136,15 @@ function Confirm({job, ready, busy, sign, close}) {
   const dialog = useRef(null), [read, setRead] = useState(false);
   useEffect(() => { dialog.current.showModal(); }, []);
   return html`<dialog ref=${dialog} aria-labelledby="confirm-title" onClose=${close}>
-    <h2 id="confirm-title">You are about to approve</h2>
-    <${Reading} of=${job.reading} brief />
+    <h2 id="confirm-title" tabindex="-1" autofocus>You are about to approve</h2>
+    <${Reading} of=${job.reading} />
     <${Facts} of=${[['As', visible(ready.approver)],
-      ['With the key', html`<code>${visible(ready.key.publicKey)}</code>`],
-      ['Digest', html`<${Mark} is="ok">computed here from the payload, and the same as the gateway’s<//>`]]} />
+      ['With the key', html`<code>${visible(ready.key.publicKey)}</code>`, true],
+      ['Digest', html`<${Mark} is="ok">computed here from the payload, and the same as the gateway’s<//>`, true]]} />
     <h3>This text is signed</h3>
     <pre tabindex="0" aria-label="Text that is signed">${visible(ready.text, '\n')}</pre>
     <label class="check"><input type="checkbox" id="compared" checked=${read} onChange=${e => setRead(e.target.checked)} />
-      <span>I have compared ${plural(payments(job.reading).length, 'payment')}, destinations and amounts, with what was agreed
-      elsewhere.</span></label>
+      <span>I have compared this with what was agreed elsewhere: each amount, and each destination to its end.</span></label>
     <div class="row end"><button type="button" onClick=${() => dialog.current.close()}>Cancel</button>
       <button type="button" id="sign" class="main" disabled=${!read || busy} onClick=${sign}>${
         busy ? 'Signing…' : 'Sign and send'}</button></div>

@@ -1,14 +1,20 @@
 // Line charts in SVG. No colour means anything alone: each line has a dash pattern, its name stands
 // beside its value, and the figures are there as a table.
-import {html, useState} from './vendor/htm-preact.js';
+import {html, useEffect, useRef, useState} from './vendor/htm-preact.js';
 import {clock, ticks} from './format.js';
 
-const width = 600, height = 168, left = 52, right = 8, top = 10, bottom = 24;
+const height = 168, left = 52, right = 8, top = 10, bottom = 24;
 
 // Chart draws series [{name, values}] whose values stand for the steps of time that end at times
 // (milliseconds); null is a gap.
 export function Chart({title, unit, times, series, write}) {
-  const [at, setAt] = useState(-1);
+  const [at, setAt] = useState(-1), [width, setWidth] = useState(600), [open, setOpen] = useState(false);
+  const figure = useRef(null);
+  useEffect(() => { // as wide as there is room, so that letters keep their size
+    const seen = new ResizeObserver(([e]) => setWidth(Math.max(240, Math.round(e.contentRect.width))));
+    seen.observe(figure.current);
+    return () => seen.disconnect();
+  }, []);
   const n = times.length, shown = at >= 0 && at < n ? at : -1;
   const scale = ticks(Math.max(0, ...series.flatMap(s => s.values.filter(Number.isFinite))));
   const most = scale[scale.length - 1];
@@ -17,7 +23,7 @@ export function Chart({title, unit, times, series, write}) {
   const lines = series.map(s => {
     let path = '', pen = false;
     s.values.forEach((v, i) => {
-      if (Number.isFinite(v)) path += `${pen ? 'L' : 'M'}${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
+      if (Number.isFinite(v)) path += `${pen ? 'L' : 'M'}${x(i).toFixed(1)} ${y(v).toFixed(1)}${pen ? '' : 'h0'}`; // h0: a dot
       pen = Number.isFinite(v);
     });
     return path;
@@ -36,7 +42,7 @@ export function Chart({title, unit, times, series, write}) {
     }
   };
   const summary = `${title}: ` + (series.map(s => `${s.name} ${write(lastOf(s))}`).join(', ') || 'nothing yet');
-  return html`<figure class="chart">
+  return html`<figure class="chart" ref=${figure}>
     <figcaption><span class="title">${title}</span> <span class="muted">${unit}</span></figcaption>
     <svg viewBox=${`0 0 ${width} ${height}`} role="img" aria-label=${summary} tabindex="0" onPointerMove=${point}
       onPointerLeave=${() => setAt(-1)} onBlur=${() => setAt(-1)} onKeyDown=${step}>
@@ -50,9 +56,9 @@ export function Chart({title, unit, times, series, write}) {
     <ul class="legend">${series.map((s, i) => html`<li key=${s.name}><svg viewBox="0 0 24 8" aria-hidden="true"><path
       class=${`line line-${i % 4}`} d="M0 4h24" /></svg>${' '}${s.name}${' '}<b>${write(lastOf(s))}</b></li>`)}
       <li class="muted">${shown >= 0 ? `at ${clock(times[shown])}` : 'latest'}</li></ul>
-    <details><summary>Figures</summary><div class="scroll" tabindex="0" role="region" aria-label=${`${title}, figures`}>
+    <details onToggle=${e => setOpen(e.currentTarget.open)}><summary>Figures</summary>${open && html`<div class="scroll" tabindex="0" role="region" aria-label=${`${title}, figures`}>
       <table><thead><tr><th scope="col">time</th>${series.map(s => html`<th scope="col" class="num">${s.name}</th>`)}</tr>
       </thead><tbody>${times.map((t, i) => html`<tr key=${t}><td>${clock(t)}</td>${series.map(s => html`<td class="num">${
-        write(s.values[i])}</td>`)}</tr>`).reverse()}</tbody></table></div></details>
+        write(s.values[i])}</td>`)}</tr>`).reverse()}</tbody></table></div>`}</details>
   </figure>`;
 }

@@ -14,6 +14,12 @@ export function short(text, n = 8) {
   return s.length > n + 1 ? s.slice(0, n) + '…' : s;
 }
 
+// ends is a long name by its beginning and its end: ids that are made one after the other begin alike.
+export function ends(text) {
+  const s = visible(text);
+  return s.length > 16 ? `${s.slice(0, 6)}…${s.slice(-6)}` : s;
+}
+
 const whole = new Intl.NumberFormat('en');
 
 // count writes a whole number with separators.
@@ -33,9 +39,9 @@ export function duration(s) {
   if (s < 0.001) return s <= 0 ? '0 s' : '<1 ms';
   if (s < 1) return `${Math.round(s * 1000)} ms`;
   if (s < 10) return `${s.toFixed(1)} s`;
-  if (s < 60) return `${Math.round(s)} s`;
+  if (s < 60) return `${Math.floor(s)} s`;
   const m = Math.floor(s / 60), h = Math.floor(m / 60), d = Math.floor(h / 24);
-  if (h === 0) return `${m} min ${Math.round(s) % 60} s`;
+  if (h === 0) return `${m} min ${Math.floor(s) % 60} s`;
   if (d === 0) return `${h} h ${m % 60} min`;
   return `${d} d ${h % 24} h`;
 }

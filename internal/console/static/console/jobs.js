@@ -1,13 +1,12 @@
 // Jobs: the list, and one of them as it goes.
 import {html, useEffect, useState} from './vendor/htm-preact.js';
 import {follow, get, query, send} from './api.js';
-import {clock, count, duration, short, visible} from './format.js';
+import {clock, count, duration, ends, visible} from './format.js';
 import {Bar, Copy, Facts, Fault, Meta, Resource, State, Table, Time, ended, states, usePoll} from './ui.js';
 import {Label} from './label.js';
 
-const progress = job => (job.count > 0 ? html`<span class="progress">${!ended(job.status) &&
-  html`<${Bar} done=${job.done} total=${job.count} what=${`Progress of job ${job.id}`} />`}
-  ${count(job.done ?? 0)} of ${count(job.count)}</span>` : job.done > 0 ? count(job.done) : '–');
+const progress = job => (job.count > 0 ? html`<span class="progress">${count(job.done)} of ${count(job.count)}${
+  !ended(job.status) && html`<${Bar} done=${job.done} total=${job.count} what=${`Progress of job ${job.id}`} />`}</span>` : job.done > 0 ? count(job.done) : '–');
 
 const took = job => (job.ended ? duration(Math.max(0, (Date.parse(job.ended) - Date.parse(job.created)) / 1000)) : '–');
 
@@ -16,7 +15,7 @@ const why = job => (job.code ? html`<span class="why"><code>${visible(job.code)}
 export const JobTable = ({jobs, caption}) => html`<${Table} caption=${caption} rows=${jobs}
   id=${job => `${job.client}.${job.id}`} columns=${[
     {head: 'State', cell: job => html`<${State} of=${job.status} />`},
-    {head: 'Job', cell: job => html`<a href=${`#/jobs/${encodeURIComponent(job.id)}`}><code>${short(job.id, 13)}</code></a>`},
+    {head: 'Job', cell: job => html`<a href=${`#/jobs/${encodeURIComponent(job.id)}`}><code title=${visible(job.id)}>${ends(job.id)}</code></a>`},
     {head: 'Kind', cell: job => html`${visible(job.kind)} ${job.chain && html`<span class="muted">${visible(job.chain)}</span>`}`},
     {head: 'Client', cell: job => visible(job.client)},
     {head: 'Label', cell: job => visible(job.label) || '–'},
@@ -114,7 +113,7 @@ export function Job({route}) {
       <${Facts} of=${[['Kind', visible(job.kind)], ['Chain', visible(job.chain)], ['Client', visible(job.client)],
         ['Begun', job.created && clock(job.created)], ['Ended', job.ended && clock(job.ended)],
         ['Took', job.ended && took(job)],
-        ['Gateway', visible(job.gateway)], ['Id', html`<${Copy} text=${job.id} what="the job’s id" />`]]} />
+        ['Gateway', visible(job.gateway)], ['Id', html`<${Copy} text=${job.id} what="the job’s id" />`, true]]} />
       <${Meta} of=${job.metadata} />
       ${job.kind === 'keygen' && ended(job.status) && html`<p><a href=${query('#/keys', {q: job.id})}>Its keys</a></p>`}
       </section>

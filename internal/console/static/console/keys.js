@@ -1,7 +1,7 @@
 // Keys: searching, listing, and one of them.
 import {html, useEffect, useState} from './vendor/htm-preact.js';
 import {get, query, send} from './api.js';
-import {short, visible} from './format.js';
+import {ends, visible} from './format.js';
 import {Copy, Facts, Fault, Meta, Resource, Table, Time, usePoll} from './ui.js';
 import {Label} from './label.js';
 
@@ -49,9 +49,9 @@ export function Keys({route}) {
 function Found({address: wanted}) {
   const found = usePoll(`/v1/addresses/${encodeURIComponent(wanted)}`, 0);
   return html`<${Resource} of=${found}>${a => html`<section class="card"><${Facts} of=${[
-    ['Address', html`<${Copy} text=${a.address} what="the address" />`],
-    ['Key', html`<a href=${link(a.key)}><code>${visible(a.key)}</code></a>`],
-    ['Path', visible(a.path)], ['Client', visible(a.client)], ['Label', visible(a.label)]]} /></section>`}<//>`;
+    ['Address', html`<${Copy} text=${a.address} what="the address" />`, true],
+    ['Key', html`<a href=${link(a.key.id)}><code>${visible(a.key.id)}</code></a>`, true],
+    ['Path', visible(a.path)], ['Client', visible(a.key.client)], ['Label', visible(a.key.label)]]} /></section>`}<//>`;
 }
 
 function List({path, searched}) {
@@ -73,7 +73,7 @@ function List({path, searched}) {
         {head: 'Label', cell: k => visible(k.label) || '–'},
         {head: 'Address', cell: k => html`<a href=${link(k.id)}><code class="whole">${visible(k.address)}</code></a>`},
         {head: 'Chain', cell: k => visible(k.chain)}, {head: 'Client', cell: k => visible(k.client)},
-        {head: 'Key', cell: k => html`<code title=${visible(k.id)}>${short(k.id, 12)}</code>`},
+        {head: 'Key', cell: k => html`<code title=${visible(k.id)}>${ends(k.id)}</code>`},
         {head: 'Made', cell: k => html`<${Time} at=${k.created} />`},
       ]} />
     ${(more.next ?? data.next_cursor) && html`<button type="button" onClick=${load}>More keys</button>`}
@@ -86,12 +86,12 @@ export function Key({route}) {
   return html`<p class="crumb"><a href="#/keys">Keys</a></p><h1 tabindex="-1">Key <code>${visible(id)}</code></h1>
     <${Resource} of=${key}>${k => html`
       <section class="card"><${Facts} of=${[
-        ['Address', html`<${Copy} text=${k.address} what="the address" />`],
+        ['Address', html`<${Copy} text=${k.address} what="the address" />`, true],
         ['Chain', visible(k.chain)], ['Client', visible(k.client)],
-        ['Public key', html`<${Copy} text=${k.public_key} what="the public key" />`],
-        ['Descriptor', k.descriptor && html`<${Copy} text=${k.descriptor} what="the descriptor" />`],
+        ['Public key', html`<${Copy} text=${k.public_key} what="the public key" />`, true],
+        ['Descriptor', k.descriptor && html`<${Copy} text=${k.descriptor} what="the descriptor" />`, true],
         ['Made', html`<${Time} at=${k.created} />`],
-        ['By job', k.job && html`<a href=${`#/jobs/${encodeURIComponent(k.job)}`}><code>${visible(k.job)}</code></a>`],
+        ['By job', k.job && html`<a href=${`#/jobs/${encodeURIComponent(k.job)}`}><code>${visible(k.job)}</code></a>`, true],
         ['Generation', String(k.generation ?? '')],
       ]} /><${Meta} of=${k.metadata} /></section>
       <${Label} what="key" value=${k.label} save=${async label => {

@@ -20,26 +20,29 @@ export function money({asset, units: n, decimals = 0}) {
   return decimals > 0 ? `${decimal(n, decimals)} (${plain})` : plain;
 }
 
-export const payments = reading => reading?.fields?.payments ?? [];
+export const payments = reading => reading?.meaning?.payments ?? [];
 
 export const Money = ({list}) => (list.length === 0 ? 'nothing to others' : html`<ul class="money">${list.map((p, i) => html`
   <li key=${i}><b>${money(p)}</b> to <code class="whole">${visible(p.to)}</code></li>`)}</ul>`);
 
-// Reading shows all of it; brief: payments, fee and what goes out, and what is not clear.
-export function Reading({of, brief}) {
-  const f = of?.fields;
-  if (!of) return html`<div class="note bad"><strong>The gateway could not read this job.</strong> Don’t approve it here.</div>`;
-  const asset = f?.kind === 'psbt' ? 'btc' : 'sol', coins = ['psbt', 'solana_transaction'].includes(f?.kind);
-  const unclear = [...(f?.unclear ?? []), ...(f?.refused ?? [])];
-  return html`${f && html`
-    ${unclear.length > 0 && html`<div class="note bad" role="note"><strong>Not all of it is clear, or would be signed.</strong>
+// Reading shows all of it: what it comes to, then every line as frostctl approve shows it.
+export function Reading({of}) {
+  const m = of?.meaning;
+  if (!of?.text) {
+    return html`<div class="note bad"><strong>The gateway can’t say what this job means.</strong>
+      <p>${visible(of?.error)}</p></div>`;
+  }
+  const asset = m?.kind === 'psbt' ? 'btc' : 'sol', coins = ['psbt', 'solana_transaction'].includes(m?.kind);
+  const unclear = [...(m?.unclear ?? []), ...(m?.refused ?? [])];
+  return html`
+    ${m?.kind === 'raw' && html`<div class="note bad"><strong>Nobody can read this job.</strong><p>It asks for signatures of
+      hashes or bytes, which may be of anything. What you approve is whatever its client made them of.</p></div>`}
+    ${unclear.length > 0 && html`<div class="note bad"><strong>Not all of it is clear, or would be signed.</strong>
       <ul>${unclear.map((r, i) => html`<li key=${i}><code>${visible(r.code)}</code> ${visible(r.reason)}</li>`)}</ul></div>`}
     ${coins && html`<dl class="facts pay">
       <div><dt>Pays</dt><dd><${Money} list=${payments(of)} /></dd></div>
-      <div><dt>Fee</dt><dd>${money({asset, units: f.fee})}</dd></div>
-      ${f.outflow?.length > 0 && html`<div><dt>In all, at most</dt><dd>${f.outflow.map((o, i) => html`<span key=${i}>${
-        i > 0 && ', '}${money(o)}</span>`)}</dd></div>`}
-      ${f.replaces && html`<div><dt>Replaces</dt><dd><code>${visible(f.replaces)}</code></dd></div>`}</dl>`}
-    ${!coins && f.text && html`<p>The message:</p><pre tabindex="0" aria-label="Message">${visible(f.text, '\n')}</pre>`}`}
-    ${(!brief || !f) && html`<pre tabindex="0" class="reading" aria-label="The request in words">${visible(of.text, '\n')}</pre>`}`;
+      <div><dt>Fee</dt><dd>${money({asset, units: m.fee})}</dd></div>
+      ${m.outflow.length > 0 && html`<div><dt>In all, at most</dt><dd>${m.outflow.map(money).join(', ')}</dd></div>`}
+      ${m.replaces && html`<div><dt>Replaces</dt><dd><code>${visible(m.replaces)}</code></dd></div>`}</dl>`}
+    <pre tabindex="0" class="reading" aria-label="The request in words">${visible(of.text, '\n')}</pre>`;
 }

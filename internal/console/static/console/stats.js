@@ -14,9 +14,9 @@ const times = stats => {
 export function charts(stats) {
   const at = times(stats), each = name => kind(stats, name).items.map(v => v / stats.step);
   return [
-    {title: 'Throughput', unit: 'a second', times: at, write: rate,
+    {title: 'Throughput', unit: 'a second, of this gateway’s jobs', times: at, write: rate,
       series: [{name: 'signatures', values: each('sign')}, {name: 'keys', values: each('keygen')}]},
-    {title: 'Sign jobs take', unit: 'from the gateway’s first sight of them to the result', times: at, write: duration,
+    {title: 'Sign jobs take', unit: 'of this gateway’s, from its first sight to the result', times: at, write: duration,
       series: [{name: 'median', values: kind(stats, 'sign').median}, {name: '99 %', values: kind(stats, 'sign').p99}]},
   ];
 }
@@ -30,6 +30,6 @@ export function recent(stats) {
   return {
     signatures: per('sign'), keys: per('keygen'),
     median: kind(stats, 'sign').median.findLast(Number.isFinite) ?? NaN,
-    jobs: sum(stats.kinds.map(k => sum(k.jobs))), failed: sum((stats.failures ?? []).map(f => f.count)),
+    jobs: sum(stats.kinds.map(k => sum(k.jobs))), failed: sum(stats.failures.map(f => f.count)),
   };
 }

@@ -91,8 +91,8 @@ export function Table({caption, columns, rows, id}) {
     <thead role="rowgroup"><tr role="row">${columns.map(c => html`<th role="columnheader" scope="col"
       class=${c.num ? 'num' : ''}>${c.head}</th>`)}</tr></thead>
     <tbody role="rowgroup">${rows.map((row, i) => html`<tr role="row" key=${id?.(row) ?? i}>${columns.map(c => html`
-      <td role="cell" data-head=${c.head} class=${[c.num && 'num', c.wide && 'wide'].filter(Boolean).join(' ')}>${
-        c.cell(row)}</td>`)}</tr>`)}</tbody>
+      <td role="cell" data-head=${c.head} class=${[c.num && 'num', c.wide && 'wide'].filter(Boolean).join(' ')}><div>${
+        c.cell(row)}</div></td>`)}</tr>`)}</tbody>
   </table>`;
 }
 
@@ -135,9 +135,11 @@ export function Copy({text, what, children}) {
     aria-label=${`Copy ${what}`} onClick=${copy}>copy</button><span role="status" class="small muted">${done}</span></span>`;
 }
 
-// Facts is a list of names and values; without a value a name is left out.
+// Facts is a list of names and values; without a value a name is left out. A third member that is
+// true gives it a line of its own.
 export const Facts = ({of}) => html`<dl class="facts">${of.filter(([, v]) => v !== '' && v != null && v !== false)
-  .map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  .map(([name, value, long]) => html`<div key=${name} class=${long ? 'long' : ''}><dt>${name}</dt><dd>${value}</dd></div>`)}
+  </dl>`;
 
 // Bar is progress, with its words beside it.
 export function Bar({done, total, what}) {
