@@ -2,9 +2,11 @@ package webhook
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -455,4 +457,24 @@ func FuzzSecretFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTLS: a certificate that nobody vouches for is an error, which names no URL.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	send := func(roots *x509.CertPool) error {
+		return newPoster(roots, "v0", patience).post(t.Context(), server.URL+"/hush", [][]byte{secret}, "id", time.Now(), []byte("{}"))
+	}
+	if err := send(roots); err != nil {
+		t.Error(err)
+	}
+	if err := send(nil); err == nil || strings.Contains(err.Error(), "hush") {
+		t.Errorf("without a root that vouches for it: %v", err)
+	}
 }
