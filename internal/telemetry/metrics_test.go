@@ -50,6 +50,10 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 		m.Webhooks().Know("shop", []string{"delivered"})
 		m.WebhooksOldest(func(f func(string, time.Duration)) { f("shop", 3*time.Second) })
 		m.AuditRewound(func() map[int]int { return map[int]int{1: 2} })
+		h := m.HTTP()
+		h.HTTPRequest("GET /v1/keys", 200, time.Millisecond)
+		h.HTTPRequest("none", 404, time.Millisecond)
+		h.HTTPRefused("unauthorized")
 		m.Demand(func() protocol.Demand { return protocol.Demand{Queued: 5, Longest: time.Minute, Retries: 0.5} })
 	}
 	if of.Role == RoleWorker {
