@@ -138,7 +138,10 @@ func TestMemoryOfAKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, k := range page.Keys {
+		for i, k := range page.Keys {
+			if i%16 != 0 {
+				continue
+			}
 			if got, err := d.ByAddress("", k.Address); err != nil || got.ID != k.ID {
 				t.Fatalf("%s: %s, %v", k.ID, got.ID, err)
 			}
