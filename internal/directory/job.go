@@ -23,8 +23,8 @@ type rank uint8
 
 const (
 	rankSeen     rank = iota // it was asked for, or has keys
-	rankPending              // a notice: it waits for approvals
 	rankTurned               // a notice: it was turned away. Another job of its id may stand all the same
+	rankPending              // it waits for approvals
 	rankAnswered             // a notice: its result, where something else stands in its place
 	rankResult               // its result
 )
@@ -142,10 +142,9 @@ func (l *line) fromAnswer(a answer, of rank, stored time.Time) {
 		return
 	}
 	l.Rank, l.State = of, a.state()
-	l.Code, l.Error, l.Gateway = a.Code, clip(a.Error, maxError), a.gateway
-	l.Ended = 0
+	l.Code, l.Error, l.Gateway, l.Ended = a.Code, clip(a.Error, maxError), "", 0
 	if l.State.Ended() {
-		l.Ended = stored.UnixNano()
+		l.Gateway, l.Ended = a.gateway, stored.UnixNano()
 	}
 	if of < rankAnswered {
 		l.set(a.Kind)

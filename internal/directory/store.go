@@ -39,7 +39,7 @@ var (
 	bucketOfJobs  = []byte("ofjobs")  // client, job, sequence
 	bucketHours   = []byte("hours")   // hour: the first sequence that was stored in it
 	bucketTodo    = []byte("todo")    // sequence of a batch whose addresses are not in their bucket yet
-	bucketAddress = []byte("address") // hash of an address: where its key is
+	bucketAddress = []byte("address") // beginning of an address's hash: where its keys are
 	bucketOrphans = []byte("orphans") // digest, sequence of a batch whose job is not known
 	bucketDigests = []byte("digests") // digest: job that it is of
 	bucketJobs    = []byte("jobs")    // client, job: line
