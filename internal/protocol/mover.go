@@ -266,7 +266,10 @@ func (m *mover) onTaskSeen(e TaskMessage, body []byte) {
 		p.highest = max(p.highest, r.To)
 	}
 	if f != nil && m.views.after(f.view) != nil && !fits(r, f, m.views.after(f.view)) {
-		if p.spoiled[r.To] = true; one != nil && one.shown.IsZero() && r.To == one.To {
+		if r.To <= f.Generation+maxNumbers {
+			p.spoiled[r.To] = true
+		}
+		if one != nil && one.shown.IsZero() && r.To == one.To {
 			m.giveUp(one, &setback{wire.CodeAttemptTaken, "WORK has another task of its number, which comes to nothing", -1, false})
 		}
 		return // nodes may have counted it
