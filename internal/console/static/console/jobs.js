@@ -13,8 +13,10 @@ function progress(job) {
     <${Bar} done=${job.done} total=${job.count} what=${`Progress of job ${job.id}`} />`}</span>`;
 }
 
+// took is how long a job took. Of one that was first heard of by its result nobody here knows.
 function took(job) {
-  return job.ended ? duration(Math.max(0, (Date.parse(job.ended) - Date.parse(job.created)) / 1000)) : '–';
+  const seconds = (Date.parse(job.ended) - Date.parse(job.created)) / 1000;
+  return seconds > 0 ? duration(seconds) : '–';
 }
 
 const why = job => job.code && html`<span class="why"><code>${visible(job.code)}</code> ${visible(job.error)}</span>`;
