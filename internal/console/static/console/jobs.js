@@ -131,8 +131,10 @@ export function Job({route}) {
       <${Meta} of=${job.metadata} />
       ${job.kind === 'keygen' && ended(job.status) && html`<p><a href=${query('#/keys', {q: job.id})}>Its keys</a></p>`}
       </section>
-      <${Label} what="job" value=${job.label} save=${async label =>
-        changed(await send('PATCH', `/v1/jobs/${encodeURIComponent(job.id)}`, {label}))} />
+      <${Label} what="job" value=${job.label} save=${async label => {
+        await send('PATCH', `/v1/jobs/${encodeURIComponent(job.id)}`, {label});
+        changed({label});
+      }} />
       ${ended(job.status) && html`<${Result} id=${job.id} key=${job.id} />`}`}<//>`;
 }
 
