@@ -111,7 +111,7 @@ $(BENCHSTAT):
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
 WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)" \
 	FROSTFLEET_CONSENSUS="$(CONSENSUS)"
-devices: setup $(VENV)/ready $(JNATS)/ready $(NODE)/interop/ready $(NODE)/typescript/ready $(NODE)/console/ready $(CONSENSUS)
+devices: setup $(VENV)/ready $(JNATS)/ready $(addprefix $(NODE)/,interop/ready typescript/ready console/ready) $(CONSENSUS)
 setup:
 	GO="$(GO)" scripts/setup
 

@@ -82,7 +82,8 @@ func TestOverview(t *testing.T) {
 // moves through it.
 func TestChart(t *testing.T) {
 	t.Parallel()
-	b := opened(t, newFake(t), wide)
+	f := newFake(t)
+	b := opened(t, f, wide)
 	b.until(`document.querySelector('.chart > svg')?.getAttribute('aria-label').startsWith('Throughput: signatures ')`)
 	b.do(chromedp.Focus(chromedp.CSS(".chart > svg")), chromedp.KeyEvent(kb.ArrowLeft), chromedp.KeyEvent(kb.ArrowLeft))
 	b.until(`document.querySelector('.chart .cursor') && document.querySelector('.chart .legend').innerText.includes('at ')`)
@@ -92,6 +93,12 @@ func TestChart(t *testing.T) {
 	if strings.Count(line, "M") != 2 {
 		t.Error("a gap in the figures is no gap in the line")
 	}
+	lone := make([]any, 180)
+	lone[7] = 0.5
+	figures := stats(time.Now())
+	figures["kinds"].([]object)[0]["median"] = lone
+	f.set("/v1/stats", figures)
+	b.until(`document.querySelector('.line-0.dot')?.getAttribute('d').endsWith('h0')`)
 }
 
 // TestTextsAreTexts: what others wrote is shown as what it is.

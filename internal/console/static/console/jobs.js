@@ -13,8 +13,10 @@ function progress(job) {
     <${Bar} done=${job.done} total=${job.count} what=${`Progress of job ${job.id}`} />`}</span>`;
 }
 
+// took is how long a job took. Of one that was first heard of by its result nobody here knows.
 function took(job) {
-  return job.ended ? duration(Math.max(0, (Date.parse(job.ended) - Date.parse(job.created)) / 1000)) : '–';
+  const seconds = (Date.parse(job.ended) - Date.parse(job.created)) / 1000;
+  return seconds > 0 ? duration(seconds) : '–';
 }
 
 const why = job => job.code && html`<span class="why"><code>${visible(job.code)}</code> ${visible(job.error)}</span>`;
@@ -129,8 +131,10 @@ export function Job({route}) {
       <${Meta} of=${job.metadata} />
       ${job.kind === 'keygen' && ended(job.status) && html`<p><a href=${query('#/keys', {q: job.id})}>Its keys</a></p>`}
       </section>
-      <${Label} what="job" value=${job.label} save=${async label =>
-        changed(await send('PATCH', `/v1/jobs/${encodeURIComponent(job.id)}`, {label}))} />
+      <${Label} what="job" value=${job.label} save=${async label => {
+        await send('PATCH', `/v1/jobs/${encodeURIComponent(job.id)}`, {label});
+        changed({label});
+      }} />
       ${ended(job.status) && html`<${Result} id=${job.id} key=${job.id} />`}`}<//>`;
 }
 

@@ -49,7 +49,7 @@ export function Keys({route}) {
 }
 
 function Found({address: wanted}) {
-  const found = usePoll(`/v1/addresses/${encodeURIComponent(wanted)}`, 0);
+  const found = usePoll(`/v1/addresses/${encodeURIComponent(wanted)}`, 10_000);
   return html`<${Resource} of=${found}>${a => html`<section class="card"><${Facts} of=${[
     ['Address', html`<${Copy} text=${a.address} what="the address" />`, true],
     ['Key', html`<a href=${link(a.key.id)}><code>${visible(a.key.id)}</code></a>`, true],
@@ -57,7 +57,7 @@ function Found({address: wanted}) {
 }
 
 function List({path, searched}) {
-  const first = usePoll(path, 0);
+  const first = usePoll(path, 10_000); // what was written a moment ago comes by itself
   const [more, setMore] = useState({path, keys: [], next: null, error: null});
   useEffect(() => setMore({path, keys: [], next: null, error: null}), [path]);
   const load = async () => {
@@ -84,7 +84,7 @@ function List({path, searched}) {
 
 export function Key({route}) {
   const id = route.parts[0], path = `/v1/keys/${encodeURIComponent(id)}`;
-  const key = usePoll(path, 0);
+  const key = usePoll(path, 0), [changed, setChanged] = useState({});
   return html`<p class="crumb"><a href="#/keys">Keys</a></p><h1 tabindex="-1">Key <code>${visible(id)}</code></h1>
     <${Resource} of=${key}>${k => html`
       <section class="card"><${Facts} of=${[
@@ -96,9 +96,9 @@ export function Key({route}) {
         ['By job', k.job && html`<a href=${jobPage(k.job)}><code>${visible(k.job)}</code></a>`, true],
         ['Generation', String(k.generation ?? '')],
       ]} /><${Meta} of=${k.metadata} /></section>
-      <${Label} what="key" value=${k.label} save=${async label => {
+      <${Label} what="key" value=${changed.label ?? k.label} save=${async label => {
         await send('PATCH', path, {label});
-        key.reload();
+        setChanged({label});
       }} />
       <${Children} path=${path} chain=${k.chain} />`}<//>`;
 }
