@@ -102,6 +102,11 @@ func (a *administrator) onBus(cmd *cobra.Command, use func(context.Context, *bus
 // book is what administrators said, by this machine's access list.
 func (a *administrator) book(ctx context.Context, b *bus.Bus) (*wire.FreezeBook, error) {
 	said, err := b.Slots(ctx, bus.Control, wire.ControlFilter)
+	if err == nil {
+		var carried []bus.Message
+		carried, err = b.Slots(ctx, bus.Control, wire.CarriedFilter)
+		said = append(said, carried...)
+	}
 	if errors.Is(err, bus.ErrNoStream) {
 		return nil, fmt.Errorf("%w: make the stream with frostctl bus apply", err)
 	}
@@ -110,7 +115,8 @@ func (a *administrator) book(ctx context.Context, b *bus.Bus) (*wire.FreezeBook,
 	}
 	book := wire.NewFreezeBook(a.manifest)
 	for _, m := range said {
-		_, _ = book.Add(a.access, m.Subject, m.Data) // what does not count, counts nowhere
+		subject, message := wire.Uncarry(m.Subject, m.Data)
+		_, _ = book.Add(a.access, subject, message) // what does not count, counts nowhere
 	}
 	return book, nil
 }
