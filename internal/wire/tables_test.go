@@ -83,6 +83,10 @@ var namesKinds = map[string]string{
 	"internal/protocol/signing.go":          "reports",
 	"internal/protocol/mover.go":            "reports",
 
+	"internal/directory/answer.go": "which results have signatures to count",
+	"internal/directory/job.go":    "whose keys are counted in KEYS",
+	"internal/directory/follow.go": "which wait for approvals",
+
 	"internal/gateway/gateway.go": "how many deliveries are handled at a time",
 	"internal/telemetry/work.go":  "sizes of batches",
 
