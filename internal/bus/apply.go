@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -28,6 +29,9 @@ func (b *Bus) check(ctx context.Context, consumers, earlier bool) error {
 	var drifts []Drift
 	streams := b.streams()
 	for i := range streams {
+		if earlier && streams[i].New && !b.isThere(ctx, &streams[i]) {
+			continue
+		}
 		if err := b.onceFormed(ctx, func(ctx context.Context) error {
 			more, err := b.checkStream(ctx, &streams[i], consumers, earlier)
 			drifts = append(drifts, more...)
@@ -42,6 +46,24 @@ func (b *Bus) check(ctx context.Context, consumers, earlier bool) error {
 	return nil
 }
 
+// isThere reports whether there is a stream that the release before did not have. Nobody may have
+// made it yet, nor told the servers who may ask for it: who does then has no answer. Others have
+// answered by now.
+func (b *Bus) isThere(ctx context.Context, d *declaration) bool {
+	ctx, cancel := context.WithTimeout(ctx, newStreamTime)
+	defer cancel()
+	name := b.names.stream(d.Name)
+	have, err := b.streamConfig(ctx, name)
+	if have == nil {
+		b.log.Warn("this stream is new, and not there yet: what needs it waits until the servers have this release's "+
+			"permissions and the administrator has run frostctl bus apply", "stream", name, "err", err)
+	}
+	return have != nil
+}
+
+// newStreamTime is longer than a server takes to answer that has answered a moment ago.
+const newStreamTime = 2 * time.Second
+
 func (b *Bus) checkStream(ctx context.Context, d *declaration, consumers, earlier bool) ([]Drift, error) {
 	want := d.config(b.names, b.opt.Replicas)
 	have, err := b.streamConfig(ctx, want.Name)
@@ -52,11 +74,6 @@ func (b *Bus) checkStream(ctx context.Context, d *declaration, consumers, earlie
 		b.log.Warn("this stream is as the release before declared it; once all programs are replaced, the "+
 			"administrator runs frostctl bus apply", "stream", want.Name)
 		want.Subjects = have.Subjects
-	}
-	if earlier && have == nil && d.New {
-		b.log.Warn("this stream is new, and not there yet: what needs it waits until the administrator runs frostctl bus "+
-			"apply", "stream", want.Name)
-		return nil, nil
 	}
 	drifts := b.compare(&want, have)
 	if have == nil || !consumers {

@@ -20,13 +20,15 @@ var crossings = map[string]*regexp.Regexp{
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)|` +
 		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)\..*))$`),
 	"gateway-a": regexp.MustCompile(`^(frost\.main\.(work\.a\.b\.c\.0\.0|(res|notice|pending)\.[a-z]+\.j|` +
-		`dead\.sign\.[a-z]+\.c|presence\.gateway\.a|taken\.x|webhook\.shop|manifest\.B|entry\.B\.0\.(head|deal\.1))|` +
+		`dead\.sign\.[a-z]+\.c|presence\.gateway\.a|taken\.x|webhook\.shop|manifest\.B|entry\.B\.0\.(head|deal\.1)|` +
+		`(job\.(sign|keygen)|bulk\.sign)\.(alice|bob)|approve\.(erin|frank)|carried\.a|request\.(alice|bob)\.j|` +
+		`label\.(alice|bob)\.(key|job)\.x)|` +
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
 		`STREAM\.CREATE\.FROST_MAIN_(WORK|SIGN|NOTICES|PRESENCE)|` +
 		`STREAM\.MSG\.(GET|DELETE)\.FROST_MAIN_PENDING|STREAM\.MSG\.GET\.FROST_MAIN_WEBHOOKS|` +
 		`CONSUMER\.(INFO|MSG\.NEXT)\.FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk|APPROVALS\.gateways-approvals)|` +
-		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|CONTROL|DEADLETTER)|` +
-		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|CONTROL|DEADLETTER)\..*)|` +
+		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_` + gatewayReads + `|` +
+		`DIRECT\.GET\.FROST_MAIN_` + gatewayReads + `\..*)|` +
 		`\$JS\.ACK\.(D\.H\.)?FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk|APPROVALS\.gateways-approvals)\..*)$`),
 	"administrator-carol": regexp.MustCompile(`^(frost\.main\.control\.carol|\$JS\.API\.(INFO|` +
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_CONTROL))$`),
@@ -36,10 +38,14 @@ var crossings = map[string]*regexp.Regexp{
 		`DIRECT\.GET\.FROST_MAIN_PENDING\.frost\.main\.pending\.(alice|bob)\.j))$`),
 }
 
+// gatewayReads are the streams that a gateway reads.
+const gatewayReads = `(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PENDING|NOTICES|PRESENCE|CONTROL|REQUESTS|LABELS|DEADLETTER)`
+
 // hearings are the same for what a role can hear of that account.
 var hearings = map[string]*regexp.Regexp{
-	"worker-0":            regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|control)\.x$`),
-	"gateway-a":           regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|presence|control|dead)\.x$`),
+	"worker-0": regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|control)\.x$`),
+	"gateway-a": regexp.MustCompile(`^frost\.main\.(live\.(work|rounds|keys|sign|presence|control|dead|requests|labels)\.x|` +
+		`result\.(alice|bob)\.j)$`),
 	"administrator-carol": regexp.MustCompile(`^$`),
 	"client-alice":        regexp.MustCompile(`^frost\.main\.result\.alice\.j$`),
 	"approver-erin":       regexp.MustCompile(`^$`),
@@ -51,7 +57,8 @@ func everySubject(b *Bus) (all []string) {
 		all = append(all, "frost.main.job.sign."+who, "frost.main.job.keygen."+who, "frost.main.job.other."+who,
 			"frost.main.bulk.sign."+who, "frost.main.bulk.keygen."+who,
 			"frost.main.res."+who+".j", "frost.main.result."+who+".j", "frost.main.notice."+who+".j",
-			"frost.main.pending."+who+".j",
+			"frost.main.pending."+who+".j", "frost.main.request."+who+".j", "frost.main.label."+who+".key.x",
+			"frost.main.label."+who+".job.x",
 			"frost.main.dead.sign."+who+".c")
 	}
 	for i := range 3 {
@@ -66,7 +73,8 @@ func everySubject(b *Bus) (all []string) {
 		"frost.main.entry.B.0.head", "frost.main.entry.B.0.deal.1", "frost.main.live.rounds.x",
 		"frost.main.live.keys.x", "frost.main.live.work.x", "frost.main.live.sign.x", "frost.main.live.dead.x",
 		"frost.main.live.presence.x", "frost.main.presence.gateway.a", "frost.main.presence.gateway.b", "frost.main.taken.x",
-		"frost.main.control.carol", "frost.main.control.dave", "frost.main.live.control.x",
+		"frost.main.control.carol", "frost.main.control.dave", "frost.main.live.control.x", "frost.main.carried.a",
+		"frost.main.carried.b", "frost.main.carried.carol", "frost.main.live.requests.x", "frost.main.live.labels.x",
 		"frost.main.approve.erin", "frost.main.approve.frank", "frost.main.webhook.shop",
 		"frost.main.live.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET",
 		"$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.hub.API.INFO", "$SYS.REQ.SERVER.PING",

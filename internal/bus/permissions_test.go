@@ -75,6 +75,9 @@ func TestProductionConfig(t *testing.T) {
 		}
 		testRolesWork(t, worker, gateway, alice)
 	})
+	t.Run("a gateway carries", func(t *testing.T) {
+		testCarries(t, gateway, connectAs(t, url, seeds["gateway-b"], "gateway-b"))
+	})
 	t.Run("each role can watch", func(t *testing.T) { testRolesWatch(t, url, seeds) })
 	t.Run("nodes can be asked what they hold", func(t *testing.T) { testRolesAsk(t, url, seeds) })
 	t.Run("and nothing else", func(t *testing.T) { testRolesRefused(t, admin, url, seeds) })
@@ -205,6 +208,53 @@ func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 	noneLeft(t, gateway)
 }
 
+// testCarries: a gateway passes on what others signed, notes requests, of which the first one
+// stands, and follows labels and results.
+func testCarries(t *testing.T, gateway, other *Bus) {
+	ctx := testContext(t)
+	for _, subject := range []string{"job.keygen.bob", "job.sign.bob", "bulk.sign.bob", "approve.erin", "carried.a"} {
+		if _, err := gateway.Publish(ctx, subject, []byte("{}"), nil); err != nil {
+			t.Errorf("%s: %v", subject, err)
+		}
+	}
+	acknowledged := make(chan error)
+	consume(t, other, Jobs, GatewaysDurable("sign"), 1, func(d Delivery) { acknowledged <- d.Ack(context.Background()) })
+	if err := <-acknowledged; err != nil {
+		t.Fatal(err)
+	}
+	const request = "request.bob.00000000-0000-7000-8000-000000000001"
+	if _, err := gateway.Publish(ctx, request, []byte("first"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Publish(ctx, request, []byte("second"), nil); !errors.Is(err, ErrExists) {
+		t.Errorf("the second request of a job: %v", err)
+	}
+	if m, found, err := other.LastAtLeader(ctx, Requests, request); err != nil || !found || string(m.Data) != "first" {
+		t.Errorf("the request that stands: %s, %t, %v", m.Data, found, err)
+	}
+	for _, stream := range []Stream{Requests, Labels, Results, Notices} {
+		heard := make(chan Message, 64)
+		if _, err := other.FollowToEnd(ctx, ctx, stream, 1, FollowOptions{Handler: func(m Message) { heard <- m }}); err != nil {
+			t.Fatalf("%s: %v", stream, err)
+		}
+		subject := map[Stream]string{
+			Requests: "request.bob.00000000-0000-7000-8000-000000000002", Labels: "label.bob.job.x", Results: "res.bob.x",
+			Notices: "notice.bob.x",
+		}[stream]
+		if _, err := gateway.Publish(ctx, subject, []byte("x"), nil); err != nil {
+			t.Fatal(err)
+		}
+		for m := range heard {
+			if m.Subject == subject {
+				break
+			}
+		}
+	}
+	if got, _, err := gateway.Part(ctx, Pending, 1, "pending.*.*"); err != nil || len(got) != 0 {
+		t.Errorf("jobs that wait: %v, %v", got, err)
+	}
+}
+
 // testHeartbeats swaps those of a worker and a gateway, which the gateway follows.
 func testHeartbeats(t *testing.T, worker, gateway *Bus) {
 	ctx := testContext(t)
@@ -278,9 +328,11 @@ func testRolesRefused(t *testing.T, admin *Bus, url string, seeds map[string]str
 			"frost.main.live.keys.x", "frost.main.result.alice.j9", "frost.main.notice.alice.j9",
 			"$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret", "frost.main.presence.node.1",
 			"frost.main.presence.twin.1", "frost.main.presence.gateway.a"},
-		"gateway-a": {"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.job.sign.alice",
+		"gateway-a": {"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.job.other.alice",
+			"frost.main.control.carol", "frost.main.carried.b", "frost.main.result.alice.j9", "frost.main.live.labels.x",
 			"frost.main.presence.node.0", "frost.main.presence.gateway.b", "frost.main.presence.gateway.x"},
-		"client-alice": {"frost.main.presence.node.0", "$JS.API.DIRECT.GET.FROST_MAIN_PRESENCE", "frost.main.notice.alice.j9", "frost.main.job.sign.bob", "frost.main.job.other.alice", "frost.main.res.alice.j9", "frost.main.work.a.b.c.0.0",
+		"client-alice": {"frost.main.request.alice.j", "frost.main.label.alice.job.j", "frost.main.carried.a",
+			"$JS.API.DIRECT.GET.FROST_MAIN_LABELS", "frost.main.presence.node.0", "$JS.API.DIRECT.GET.FROST_MAIN_PRESENCE", "frost.main.notice.alice.j9", "frost.main.job.sign.bob", "frost.main.job.other.alice", "frost.main.res.alice.j9", "frost.main.work.a.b.c.0.0",
 			"frost.main.dkg." + testBatch + ".deal.1", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret",
 			"$JS.API.STREAM.MSG.GET.FROST_MAIN_RESULTS", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS", "$JS.API.STREAM.INFO.FROST_MAIN_RESULTS"},
 	}
@@ -384,7 +436,7 @@ func snapshot(t *testing.T, admin *Bus) string {
 	t.Helper()
 	var s strings.Builder
 	for _, stream := range []Stream{Jobs, Work, RoundsOf(0), RoundsOf(1), RoundsOf(2), Keys, Sign, Results, Pending, Approvals,
-		Notices, Presence, Control, DeadLetter} {
+		Notices, Presence, Control, Requests, Labels, DeadLetter} {
 		got, err := admin.Slots(testContext(t), stream, ">")
 		if err != nil {
 			t.Fatal(err)

@@ -81,7 +81,7 @@ func workerPermissions(fleet string, i int) string {
 
 func gatewayPermissions(fleet, gateway string) string {
 	return strings.NewReplacer(
-		"Gateway a,", "Gateway "+gateway+",", `.gateway.a"`, ".gateway."+gateway+`"`,
+		"Gateway a,", "Gateway "+gateway+",", `.gateway.a"`, ".gateway."+gateway+`"`, `.carried.a"`, ".carried."+gateway+`"`,
 	).Replace(ofFleet(fleet, exampleGateway))
 }
 

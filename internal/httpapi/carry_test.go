@@ -239,3 +239,31 @@ func TestCarriedAndWaited(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// FuzzCarry: whatever comes, nothing is carried but jobs that their client signed.
+func FuzzCarry(f *testing.F) {
+	good := keygenPayload(aJob, now.Add(time.Minute))
+	d := newDepot(f)
+	f.Add(d.body(d.shop, "shop", good))
+	f.Add(carryBody(good, strings.Repeat("0", 128)))
+	f.Add(`{"payload":"{\"kind\":\"sign\"}","signature":"` + strings.Repeat("0", 128) + `","approvals":[{"approver":"a","time":1,"signature":"` +
+		strings.Repeat("0", 128) + `"}]}`)
+	f.Add(`{"payload":`)
+	f.Fuzz(func(t *testing.T, body string) {
+		if body == "" {
+			return
+		}
+		before := d.wagon.carried()
+		w := ask(d, "POST", "/v1/jobs", full, body)
+		switch {
+		case w.Code == http.StatusAccepted && d.wagon.carried() == before+1:
+			job := d.wagon.jobs[before]
+			if job.Client != "shop" || !ed25519.Verify(publicOf(d.shop), wire.JobSigningInput(d.cfg.Manifest, job.Kind, "shop", job.Payload),
+				job.Signature) {
+				t.Errorf("carried %+v", job)
+			}
+		case w.Code >= 500 || w.Code < 400 || d.wagon.carried() != before:
+			t.Errorf("%d %s, %d carried", w.Code, w.Body, d.wagon.carried()-before)
+		}
+	})
+}

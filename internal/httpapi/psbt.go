@@ -22,7 +22,7 @@ type Approvable struct {
 func (a Approvable) durations() (within, after time.Duration, err error) {
 	within, errWithin := time.ParseDuration(a.ApproveWithin)
 	after, errAfter := time.ParseDuration(a.ExpiresAfter)
-	fault := Fault{}
+	var fault Fault
 	switch {
 	case a.ApproveWithin == "" && a.ExpiresAfter == "":
 		return 0, 0, nil

@@ -14,7 +14,10 @@ import (
 )
 
 // carrier publishes what others have signed, for the HTTP API, by the gateway's connection.
-type carrier struct{ bus *bus.Bus }
+type carrier struct {
+	bus  *bus.Bus
+	name string // of the gateway
+}
 
 // busyAfter is the hint to whoever the fleet has no room for.
 const busyAfter = time.Second
@@ -33,9 +36,14 @@ func (c *carrier) Approval(ctx context.Context, approver string, given wire.Give
 	return c.store(ctx, wire.ApproveSubject(approver), wire.Encode(&given), nil)
 }
 
-// Freeze implements httpapi.Carrier.
+// Freeze implements httpapi.Carrier. It leaves the message under the gateway's own subject, so
+// that nobody who takes a gateway over fills what the administrator has room for.
 func (c *carrier) Freeze(ctx context.Context, administrator string, message []byte) error {
-	return c.store(ctx, wire.ControlSubject(administrator), message, nil)
+	data, err := wire.EncodeCarried(administrator, message)
+	if err != nil {
+		return &client.JobError{Code: client.CodeTooLarge, Message: err.Error()}
+	}
+	return c.store(ctx, wire.CarriedSubject(c.name), data, nil)
 }
 
 // store stores a message. Everything that is carried is the same thing when it comes twice.

@@ -53,9 +53,13 @@ func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.
 	if err := h.openClients(ctx, public); err != nil {
 		return nil, err
 	}
+	hooks, err := LoadWebhooks(&g.HTTP)
+	if err != nil {
+		return nil, err
+	}
 	api := httpapi.New(httpapi.Config{
 		Manifest: p.manifest, Public: public, Access: gw.Access, Directory: known, Fleet: gw, Clients: h.clients,
-		Carrier: &carrier{p.conn}, Callers: h.callers, Recent: memory.Look, Audit: log, Observe: p.metrics.HTTP(),
+		Carrier: &carrier{p.conn, p.name}, Callers: h.callers, Recent: memory.Look, Audit: log, Observe: p.metrics.HTTP(),
 		Log: p.Log, Version: command.Version(), Now: time.Now,
 		Console: console.Handler(), Hosts: g.HTTP.Hosts, Plaintext: h.tls == nil,
 	})
@@ -69,8 +73,7 @@ func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.
 	if p.Serves != nil {
 		p.Serves(listener.URL())
 	}
-	things, err := h.startWebhooks(ctx, known)
-	return append(h.things(), things...), err
+	return append(h.things(), h.startWebhooks(ctx, known, hooks)...), nil
 }
 
 // atEnd has the listener drain once ctx ends, beside the gateway's own end, or when the program

@@ -161,9 +161,9 @@ func (r *Runner[M]) refetchAll() {
 // refetch reads a batch's messages once more.
 func (r *Runner[M]) refetch(e protocol.Refetch) {
 	if e.Control {
-		r.refetchFrom(bus.Control, wire.ControlFilter, func(m wire.LogMessage) protocol.Event {
-			return protocol.ControlMessage{LogMessage: m}
-		})
+		for _, filter := range []string{wire.ControlFilter, wire.CarriedFilter} {
+			r.refetchFrom(bus.Control, filter, controlMessage)
+		}
 		return
 	}
 	if e.Register {

@@ -139,7 +139,7 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 			r.paced(read)
 			return
 		}
-		r.Step(protocol.ControlMessage{LogMessage: read})
+		r.Step(controlMessage(read))
 	case bus.Work:
 		if wire.IsTaken(m.Subject) {
 			return // a gateway's note, for gateways that look for it
@@ -149,6 +149,12 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	default:
 		panic(fmt.Sprintf("machine: stream %s is no part of the log", stream))
 	}
+}
+
+// controlMessage is what an administrator said, whoever carried it.
+func controlMessage(m wire.LogMessage) protocol.Event {
+	m.Subject, m.Data = wire.Uncarry(m.Subject, m.Data)
+	return protocol.ControlMessage{LogMessage: m}
 }
 
 // LogMessage is a message of the bus as the machines read it.

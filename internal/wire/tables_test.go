@@ -53,6 +53,11 @@ var namesChains = map[string]string{
 	"cmd/frostctl/reconstruct_solana.go": "signs with what no wallet of that chain takes",
 
 	"client/request.go": "which kind of message a key's chain has",
+
+	"internal/httpapi/jobs.go":       "the document's texts",
+	"internal/httpapi/signatures.go": "the document's texts",
+	"internal/httpapi/messages.go":   "the document's texts",
+	"internal/httpapi/solana.go":     "its transactions",
 }
 
 // namesKinds are those that name a kind of job, and what a new kind needs there.
@@ -96,6 +101,13 @@ var namesKinds = map[string]string{
 	"cmd/frostctl/saved_jobs.go":      "which jobs a file keeps",
 	"cmd/frostctl/keygen_run.go":      "the head of that file",
 	"cmd/frostctl/cmd_jobs_result.go": "how its result is read",
+
+	"internal/httpapi/carry.go":      "which scope it needs",
+	"internal/httpapi/collect.go":    "what is collected",
+	"internal/httpapi/signatures.go": "asks for it",
+	"internal/httpapi/psbt.go":       "asks for it, with a transaction",
+	"internal/httpapi/solana.go":     "asks for it, with a transaction",
+	"internal/httpapi/messages.go":   "asks for it, with a text",
 }
 
 // TestTables holds the lists to the code.

@@ -88,9 +88,9 @@ func java(t *testing.T) []string {
 	return []string{"-cp", filepath.Join(library, "*"), filepath.Join(folder, "Jobs.java")}
 }
 
-// typescript compiles its example and returns what runs it. NATS' client and the compiler
+// typescript compiles its examples and returns what runs one. NATS' client and the compiler
 // are in $FROSTFLEET_NODE/typescript, or where the example says.
-func typescript(t *testing.T) []string {
+func typescript(t *testing.T, name string) []string {
 	t.Helper()
 	folder := filepath.Join(root, "docs/examples/typescript")
 	library := filepath.Join(folder, "node_modules")
@@ -109,13 +109,13 @@ func typescript(t *testing.T) []string {
 	if err := os.Symlink(filepath.Join(compiler, "../../.."), filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"jobs.ts", "tsconfig.json", "package.json"} {
+	for _, name := range []string{"jobs.ts", "http.ts", "tsconfig.json", "package.json"} {
 		if err := os.WriteFile(filepath.Join(dir, name), must(t, filepath.Join(folder, name)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	succeed(t, "node", compiler, "--project", dir)
-	return []string{"node", filepath.Join(dir, "jobs.js")}
+	return []string{"node", filepath.Join(dir, name)}
 }
 
 func TestExamples(t *testing.T) {
@@ -133,7 +133,7 @@ func TestExamples(t *testing.T) {
 	})
 	t.Run("java", func(t *testing.T) { checkExample(t, succeed(t, "java", append(java(t), args...)...)) })
 	t.Run("typescript", func(t *testing.T) {
-		command := typescript(t)
+		command := typescript(t, "jobs.js")
 		checkExample(t, succeed(t, command[0], append(command[1:], args...)...))
 	})
 	t.Run("saved keys", func(t *testing.T) {

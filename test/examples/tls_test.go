@@ -116,7 +116,7 @@ func examples(t *testing.T) map[string][]string {
 		"go":         {build(t, "docs/examples/go")},
 		"python":     {python(t), filepath.Join(root, "docs/examples/python/jobs.py")},
 		"java":       append([]string{"java"}, java(t)...),
-		"typescript": typescript(t),
+		"typescript": typescript(t, "jobs.js"),
 	}
 }
 
