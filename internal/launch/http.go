@@ -22,6 +22,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/recent"
 	"github.com/frostfleet/frostfleet/internal/reload"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -227,6 +228,21 @@ func (p *program) runDirectory(d *directory.Directory) {
 		}
 	})
 	p.ends = append(p.ends, func() { cancel(); running.Wait() })
+	for _, g := range []struct {
+		name, help string
+		read       func(directory.Stats) float64
+	}{
+		{"directory_keys", "Keys in the directory that HTTP answers come from.",
+			func(s directory.Stats) float64 { return float64(s.Keys) }},
+		{"directory_jobs", "Jobs in the directory.", func(s directory.Stats) float64 { return float64(s.Jobs) }},
+		{"directory_file_bytes", "Size of the directory's file.", func(s directory.Stats) float64 { return float64(s.Bytes) }},
+		{"directory_waiting_messages", "Messages that were read and are not in the directory's file yet.",
+			func(s directory.Stats) float64 { return float64(s.Waiting) }},
+		{"directory_unindexed_batches", "Batches whose addresses can't be looked up yet.",
+			func(s directory.Stats) float64 { return float64(s.Unindexed) }},
+	} {
+		telemetry.Gauge(p.registry, g.name, g.help, func() float64 { return g.read(d.Stats()) })
+	}
 }
 
 // callersOf are the callers of a section.
