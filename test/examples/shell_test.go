@@ -21,10 +21,11 @@ import (
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
 
-// TestMain is also the command nats of the pages, as far as they use it.
+// TestMain is also the command nats of the pages, as far as they use it, and a wallet.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "nats" {
-		if err := natsRequest(os.Args[1:]); err != nil {
+	commands := map[string]func([]string) error{"nats": natsRequest, draftCommand: draftPSBT}
+	if run := commands[filepath.Base(os.Args[0])]; run != nil {
+		if err := run(os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
