@@ -5,6 +5,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // providerMetrics are those of a node's key provider: its calls, its health,
@@ -55,6 +56,16 @@ func (m *Metrics) ForProvider(back keyprovider.Backend, prices keyprovider.Price
 
 // SetPrices has calls of the key provider cost something else from now on.
 func (m *Metrics) SetPrices(prices keyprovider.Prices) { m.provider.cost.setPrices(prices) }
+
+// DeviceUse is what a node's heartbeats tell of its device.
+func (m *Metrics) DeviceUse() wire.DeviceUse {
+	const micro = 1e6
+	calls, usd := m.provider.cost.sum()
+	return wire.DeviceUse{
+		Kind: wire.ClipHeartbeat(m.provider.name), Calls: calls, Cost: uint64(usd * micro),
+		Month: uint64(m.provider.cost.month() * micro),
+	}
+}
 
 // ProviderCall implements keyprovider.Observer.
 func (m *Metrics) ProviderCall(c keyprovider.Call) {
