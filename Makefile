@@ -38,6 +38,10 @@ build: export GOFLAGS += $(if $(VERSION),-ldflags=-X=github.com/frostfleet/frost
 build: ## build ./bin/frostctl, ./bin/frost-worker and ./bin/frost-gateway
 	$(GO) build -trimpath -o bin/ $(PROGRAMS:%=./cmd/%)
 
+man: build ## the man pages of all commands of the three programs, into ./man
+	rm -rf man
+	set -e; for program in $(PROGRAMS); do ./bin/$$program man man; done
+
 test: devices ## go vet, all tests under the race detector, 2,000 seeds of the simulator
 	GO="$(GO)" $(WITH_DEVICES) scripts/test
 
@@ -138,5 +142,5 @@ $(CONSENSUS): $(addprefix test/interop/consensus/,Cargo.toml Cargo.lock src/main
 	cargo build --release --locked --quiet --manifest-path $< --target-dir $(CACHE)/consensus
 	touch $@
 
-.PHONY: help demo build test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save
+.PHONY: help demo build man test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save
 .PHONY: bench-hsm lint fuzz monitoring e2e stories devices setup clean

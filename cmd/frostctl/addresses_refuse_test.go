@@ -40,7 +40,7 @@ func TestDeriveRefuses(t *testing.T) {
 		"addresses --count 1 --keys none.jsonl" + key:                       {exitError, "none.jsonl: no such file"},
 		"keys xpub" + ed:                                                    {exitUsage, "no_extended_key: "},
 		"keys descriptor" + ed:                                              {exitUsage, "no_extended_key: "},
-		"keys":                                                              {exitUsage, "descriptor, xpub"},
+		"keys":                                                              {exitUsage, "descriptor, export, label, list, show, xpub"},
 		"verify --keys keys.jsonl --descriptor tr(x)":                       {exitUsage, "bad_descriptor: descriptor without its"},
 		"verify --keys keys.jsonl --descriptor " + own[:60]:                 {exitUsage, "bad_descriptor"},
 		"verify --keys solana.jsonl --descriptor " + own:                    {exitUnproven, "of none of the keys in solana.jsonl"},

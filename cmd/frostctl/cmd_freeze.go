@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -176,6 +177,7 @@ func newFreezeCommand() *cobra.Command {
 	var o administratorFlags
 	var what targetFlags
 	var reason string
+	var printOnly bool
 	cmd := &cobra.Command{
 		Use: "freeze (--client NAME | --key ID | --fleet) --reason TEXT", Args: cobra.NoArgs,
 		Short: "Have nothing signed for a client, with a key, or at all (administrator)",
@@ -204,18 +206,33 @@ unfreeze.`,
 			}
 			s := statement(wire.ActionFreeze, reason)
 			s.Scope, s.Name = scope, name
+			if printOnly {
+				return a.print(cmd, s)
+			}
 			return a.freeze(cmd, s)
 		},
 	}
 	o.add(cmd, true)
 	what.add(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why, in a sentence, for the other administrators")
+	cmd.Flags().BoolVar(&printOnly, "print", false, "print the signed message for POST /v1/freezes, and reach for no network")
 	return cmd
 }
 
+// signed is a statement as CONTROL takes it, with the administrator's signature.
+func (a *administrator) signed(s *wire.FreezeStatement) (raw, message []byte) {
+	raw = wire.Encode(s)
+	return raw, wire.FreezeMessage(raw, wire.SignFreeze(a.key, a.manifest, a.name, raw))
+}
+
+// print shows a signed statement as the HTTP API takes it.
+func (a *administrator) print(cmd *cobra.Command, s *wire.FreezeStatement) error {
+	_, message := a.signed(s)
+	return printJSON(cmd.OutOrStdout(), map[string]string{"administrator": a.name, "message": hex.EncodeToString(message)})
+}
+
 func (a *administrator) freeze(cmd *cobra.Command, s *wire.FreezeStatement) error {
-	raw := wire.Encode(s)
-	message := wire.FreezeMessage(raw, wire.SignFreeze(a.key, a.manifest, a.name, raw))
+	raw, message := a.signed(s)
 	id := wire.FreezeID(a.manifest, raw)
 	err := a.onBus(cmd, func(ctx context.Context, b *bus.Bus) error {
 		if err := a.say(ctx, b, a.name, message); err != nil {

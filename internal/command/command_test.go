@@ -77,6 +77,8 @@ func TestSentence(t *testing.T) {
 		{refused, "nothing listens at " + addr(refused) + ": check the address, and that the server runs"},
 		{taken, "another program listens at " + addr(taken) + " already: stop it, or use another port"},
 		{errors.New("nats: no servers available for connection"), "no NATS server answers"}, // natsconn says what to do
+		{errors.New("http: server gave HTTP response to HTTPS client"), "the server does not speak TLS: set it up there, or use " +
+			"http:// on this machine"},
 		{errors.New("nats: timeout"), "the NATS server did not answer in time"},
 		{errors.New(`json: unknown field "massage"`), `unknown field "massage"`},
 		{errors.New("as it is"), "as it is"},

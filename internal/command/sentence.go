@@ -106,6 +106,8 @@ var untyped = map[string]string{
 	"nats: timeout":                             "the NATS server did not answer in time",
 	"nats: no responders available for request": "nothing answers there: the fleet's streams may be missing " +
 		"(frostctl bus apply)",
+	"http: server gave HTTP response to HTTPS client": "the server does not speak TLS: set it up there, or use http:// on " +
+		"this machine",
 	"tls: first record does not look like a TLS handshake": "the server does not speak TLS: use nats://, " +
 		"or set up TLS there",
 }

@@ -20,7 +20,7 @@ var static embed.FS
 
 // policy is the Content-Security-Policy: nothing but this origin's own files and its API, no
 // script or style that is written into a page, no text that becomes markup, nobody's frame.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // headers of every answer. A gateway serves nothing that another site has a use for.

@@ -1,6 +1,8 @@
 package directory
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -26,7 +28,7 @@ type batch struct {
 	Job        string   `cbor:"7,keyasint,omitempty"`
 	Digest     []byte   `cbor:"8,keyasint,omitempty"` // of the job, while Job is not known
 	Refused    bool     `cbor:"9,keyasint,omitempty"` // there are two entries: nobody knows which keys are its
-	Keys       []byte   `cbor:"10,keyasint"`          // public keys, one after the other
+	Keys       []byte   `cbor:"-"`                    // public keys, one after the other, behind the rest
 
 	seq uint64 // of its head in KEYS
 }
@@ -51,31 +53,35 @@ func newBatch(e *wire.Entry, job string, seq uint64, stored time.Time) *batch {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// encode is the record: CBOR and its checksum, as bbolt has none for its pages and a wrong bit
-// would be another address.
+// encode is the record: the length of what is CBOR in two bytes, that, the keys, and a checksum,
+// as bbolt has none for its pages and a wrong bit would be another address.
 func (b *batch) encode() []byte {
-	data := wire.Encode(b)
-	sum := crc32.Checksum(data, castagnoli)
-	return append(data, byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum))
+	head := wire.Encode(b)
+	data := make([]byte, 0, 2+len(head)+len(b.Keys)+4)
+	data = binary.BigEndian.AppendUint16(data, uint16(len(head)))
+	data = append(append(data, head...), b.Keys...)
+	return binary.BigEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
 }
 
-// maxBatchRecord bounds a record, in bytes.
-const maxBatchRecord = frost.MaxBatch*33 + 1024
+// maxBatchHead bounds the CBOR of a record, in bytes.
+const maxBatchHead = 1024
 
+// decodeBatch reads a record. The keys are a part of data.
 func decodeBatch(seq uint64, data []byte) (*batch, error) {
 	b := &batch{seq: seq}
-	if len(data) < 4 {
+	if len(data) < 6 {
 		return nil, fmt.Errorf("%w: batch %d of %d bytes", errDamaged, seq, len(data))
 	}
-	body, sum := data[:len(data)-4], data[len(data)-4:]
-	c := crc32.Checksum(body, castagnoli)
-	if [4]byte(sum) != [4]byte{byte(c >> 24), byte(c >> 16), byte(c >> 8), byte(c)} {
+	body := data[:len(data)-4]
+	head, rest := int(binary.BigEndian.Uint16(body)), body[2:]
+	if binary.BigEndian.Uint32(data[len(body):]) != crc32.Checksum(body, castagnoli) || head > len(rest) {
 		return nil, fmt.Errorf("%w: checksum of batch %d", errDamaged, seq)
 	}
-	if err := wire.Decode(body, maxBatchRecord, b); err != nil {
-		return nil, fmt.Errorf("%w: batch %d: %w", errDamaged, seq, err)
+	err := wire.Decode(rest[:head], maxBatchHead, b)
+	if b.Keys = rest[head:len(rest):len(rest)]; err == nil {
+		err = b.check()
 	}
-	if err := b.check(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("%w: batch %d: %w", errDamaged, seq, err)
 	}
 	return b, nil
@@ -134,16 +140,20 @@ func (b *batch) key(i int, network string) (Key, error) {
 	}
 	code := wire.ChainCode(b.Made, i)
 	return Key{
-		ID: b.keyID(i), Client: b.Client, Chain: b.chain(), PublicKey: b.public(i), ChainCode: code[:], Address: address,
-		Job: b.Job, Generation: b.Generation, Created: b.created(),
+		ID: b.keyID(i), Client: b.Client, Chain: b.chain(), PublicKey: bytes.Clone(b.public(i)), ChainCode: code[:],
+		Address: address, Job: b.Job, Generation: b.Generation, Created: b.created(),
 	}, nil
 }
 
-// batchAt reads the batch whose head has a sequence; nil if there is none.
+// batchAt reads the batch whose head has a sequence; nil if there is none. What it returns is good
+// for as long as the transaction: one that writes may move the file in memory, and has a copy.
 func batchAt(tx *bolt.Tx, seq uint64) (*batch, error) {
 	data := tx.Bucket(bucketBatches).Get(be64(seq))
 	if data == nil {
 		return nil, nil
+	}
+	if tx.Writable() {
+		data = bytes.Clone(data)
 	}
 	return decodeBatch(seq, data)
 }

@@ -60,12 +60,17 @@ type position struct {
 // Open opens the directory of a fleet. A file that is damaged, of another fleet or of another
 // format is deleted, and made anew as if there was none.
 func Open(ctx context.Context, cfg Config) (*Directory, error) {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
 	keys, err := cfg.Bus.StreamID(ctx, bus.Keys)
 	if err != nil {
 		return nil, err
+	}
+	return openFor(cfg, keys)
+}
+
+// openFor is Open for an incarnation of KEYS.
+func openFor(cfg Config, keys string) (*Directory, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	id := cfg.Manifest.FleetID()
 	d := &Directory{

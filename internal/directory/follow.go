@@ -23,7 +23,8 @@ func (d *Directory) Run(ctx context.Context) error {
 			return nil
 		}
 		d.cfg.Log.Error("the directory's file is damaged; it is read again from the streams", "file", d.cfg.Path, "err", err)
-		if err := os.Remove(d.cfg.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		d.dropChanges()
+		if err := errors.Join(d.file.Load().close(), remove(d.cfg.Path)); err != nil {
 			return err
 		}
 		if err := d.open(); err != nil {
@@ -31,6 +32,24 @@ func (d *Directory) Run(ctx context.Context) error {
 		}
 		d.entries.again()
 	}
+}
+
+// dropChanges lets go of what was on its way into a file that is gone. It is read again.
+func (d *Directory) dropChanges() {
+	for {
+		select {
+		case <-d.changes:
+		default:
+			return
+		}
+	}
+}
+
+func remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // run reads until ctx ends, or the file is found to be damaged.

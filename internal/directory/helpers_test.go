@@ -5,9 +5,11 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +17,6 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/wiretest"
@@ -205,7 +206,7 @@ func (w *world) entry(client, job, chain string, part, keys int, named bool) str
 		Client: client, Digest: w.digest(client, job), Part: uint32(part), Suite: uint8(suite), K: uint32(keys),
 	}
 	deals := [][]byte{w.fleet.Deal(h, 8), w.fleet.Deal(h, 9), w.fleet.Deal(h, 10)}
-	public := publicKeys(chain, fmt.Sprint(client, job, part), keys)
+	public := publicKeys(chain, fmt.Sprint(client, job, part, keys), keys)
 	head := w.fleet.EntryOf(h, deals, public)
 	id := wire.ShortID(h.Context(w.fleet.Manifest))
 	var header map[string][]string
@@ -216,8 +217,28 @@ func (w *world) entry(client, job, chain string, part, keys int, named bool) str
 	return id
 }
 
+// resultOnce is result for a job that may have one.
+func (w *world) resultOnce(r *wire.Result) {
+	w.Helper()
+	if err := w.answer(wire.StoredResultSubject(r.Client, r.Job), r); err != nil && !errors.Is(err, bus.ErrExists) {
+		w.Fatal(err)
+	}
+}
+
+// junk stores what proves nothing about a job.
+func (w *world) junk(client, id string) {
+	w.Helper()
+	free := jobID(1_000_000 + int(time.Now().UnixNano()%1_000_000))
+	w.publish(wire.StoredResultSubject(client, free), []byte(`{"status":"done"}`), nil)
+	w.publish(wire.NoticeSubject(client, "unnamed-0"), []byte("junk"), map[string][]string{wire.HeaderGateway: {"gw"}})
+	w.publish(wire.RequestSubject(client, free), []byte(`{"v":9}`), nil)
+	w.publish("label."+client+".key.x", []byte("{}"), nil)
+	w.publish(wire.LabelSubject(client, "", free), []byte(`{"v":1,"label":"a\u0007"}`), nil)
+	w.publish(wire.EntryHeadSubject(strings.Repeat("0", 32), 0), []byte(id), map[string][]string{wire.HeaderJob: {id}})
+}
+
 // answer stores a result, or a notice, signed by the fleet's gateway.
-func (w *world) answer(subject string, r *wire.Result) {
+func (w *world) answer(subject string, r *wire.Result) error {
 	w.Helper()
 	m := w.fleet.Manifest
 	hash := m.Hash()
@@ -231,9 +252,7 @@ func (w *world) answer(subject string, r *wire.Result) {
 	_, err := w.bus.Publish(w.ctx, subject, payload, map[string][]string{
 		wire.HeaderGateway: {"gw"}, wire.HeaderSignature: {hex.EncodeToString(sig)},
 	})
-	if err != nil {
-		w.Fatal(err)
-	}
+	return err
 }
 
 func (w *world) result(r *wire.Result) {
@@ -241,7 +260,12 @@ func (w *world) result(r *wire.Result) {
 	w.answer(wire.StoredResultSubject(r.Client, r.Job), r)
 }
 
-func (w *world) notice(r *wire.Result) { w.Helper(); w.answer(wire.NoticeSubject(r.Client, r.Job), r) }
+func (w *world) notice(r *wire.Result) {
+	w.Helper()
+	if err := w.answer(wire.NoticeSubject(r.Client, r.Job), r); err != nil {
+		w.Fatal(err)
+	}
+}
 
 func (w *world) note(d *Directory, r Remark) {
 	w.Helper()
@@ -249,5 +273,3 @@ func (w *world) note(d *Directory, r Remark) {
 		w.Fatal(err)
 	}
 }
-
-var _ = frost.MaxBatch

@@ -17,6 +17,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/frostfleet/frostfleet/internal/chain"
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -82,7 +83,11 @@ type place struct {
 }
 
 // hashSize is how much of an address's hash the index has, in bytes: what it finds is compared.
-const hashSize = 8
+// Those that begin with the same bytes are one value: bbolt takes as much for each as a place has.
+const (
+	hashSize  = 8
+	groupSize = 2
+)
 
 func addressHash(address string) [hashSize]byte {
 	sum := sha256.Sum256([]byte(address))
@@ -104,6 +109,7 @@ func (d *Directory) indexSome(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			b.Keys = bytes.Clone(b.Keys) // for after the transaction
 			batches = append(batches, b)
 			keys += b.len()
 		}
@@ -127,12 +133,8 @@ func (d *Directory) indexSome(ctx context.Context) error {
 	})
 	todo := 0
 	err := file.update(func(tx *bolt.Tx) error {
-		index := tx.Bucket(bucketAddress)
-		for _, p := range places {
-			value := binary.AppendUvarint(slices.Clone(index.Get(p.hash[:])), p.seq)
-			if err := index.Put(p.hash[:], binary.AppendUvarint(value, uint64(p.index))); err != nil {
-				return err
-			}
+		if err := putPlaces(tx.Bucket(bucketAddress), places); err != nil {
+			return err
 		}
 		for _, b := range batches {
 			if err := tx.Bucket(bucketTodo).Delete(be64(b.seq)); err != nil {
@@ -147,6 +149,47 @@ func (d *Directory) indexSome(ctx context.Context) error {
 		d.index.added(todo)
 	}
 	return err
+}
+
+// putPlaces adds places, in the order of their hashes, to those of the same group.
+func putPlaces(index *bolt.Bucket, places []place) error {
+	for len(places) > 0 {
+		group := places[0].hash[:groupSize]
+		value := bytes.Clone(index.Get(group))
+		for len(places) > 0 && bytes.Equal(places[0].hash[:groupSize], group) {
+			value = places[0].append(value)
+			places = places[1:]
+		}
+		if err := index.Put(group, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p place) append(to []byte) []byte {
+	to = binary.AppendUvarint(append(to, p.hash[groupSize:]...), p.seq)
+	return binary.AppendUvarint(to, uint64(p.index))
+}
+
+// nextPlace reads the first of a group's places; false if it is none.
+func nextPlace(group, value []byte) (p place, rest []byte, ok bool) {
+	const tail = hashSize - groupSize
+	if len(value) < tail {
+		return p, nil, false
+	}
+	copy(p.hash[:], group)
+	copy(p.hash[groupSize:], value)
+	seq, n := binary.Uvarint(value[tail:])
+	if n <= 0 {
+		return p, nil, false
+	}
+	index, m := binary.Uvarint(value[tail+n:])
+	if m <= 0 || index >= frost.MaxBatch {
+		return p, nil, false
+	}
+	p.seq, p.index = seq, int(index)
+	return p, value[tail+n+m:], true
 }
 
 // placesOf computes the addresses of a batch, or takes those that its own gateway has computed.
@@ -220,35 +263,36 @@ func (g *given) take(id [16]byte) [][hashSize]byte {
 // ByAddress is the key with this address itself; addresses of children are not looked up here.
 // ErrBehind: it may be that of a key that was read a moment ago, or while the file is made.
 func (d *Directory) ByAddress(client, address string) (Key, error) {
-	k, err := d.byAddress(client, address)
-	if !errors.Is(err, ErrNotFound) || d.index.todo.Load() == 0 {
-		return k, err
-	}
-	d.index.mu.Lock()
-	round := d.index.round
-	d.index.mu.Unlock()
-	select {
-	case d.index.urgent <- struct{}{}:
-	default:
-	}
 	wait := time.NewTimer(indexPatient)
 	defer wait.Stop()
-	select {
-	case <-round:
-	case <-wait.C:
+	for {
+		d.index.mu.Lock()
+		round := d.index.round
+		d.index.mu.Unlock()
+		k, all, err := d.byAddress(client, address)
+		if all || !errors.Is(err, ErrNotFound) {
+			return k, err
+		}
+		select {
+		case d.index.urgent <- struct{}{}:
+		default:
+		}
+		select {
+		case <-round:
+		case <-wait.C:
+			return Key{}, ErrBehind
+		}
 	}
-	if k, err = d.byAddress(client, address); errors.Is(err, ErrNotFound) && d.index.todo.Load() > 0 {
-		return Key{}, ErrBehind
-	}
-	return k, err
 }
 
-// byAddress looks into the index. Bech32 may be in capitals, too (BIP 173).
-func (d *Directory) byAddress(client, address string) (k Key, err error) {
+// byAddress looks into the index, and tells whether that has all keys. Bech32 may be in capitals,
+// too (BIP 173).
+func (d *Directory) byAddress(client, address string) (k Key, all bool, err error) {
 	if len(address) > maxAddress {
-		return Key{}, ErrNotFound
+		return Key{}, true, ErrNotFound
 	}
 	err = d.file.Load().view(func(tx *bolt.Tx) error {
+		all = counted(tx, metaTodo) == 0
 		for _, form := range slices.Compact([]string{address, strings.ToLower(address)}) {
 			if k, err = d.keyAt(tx, client, form); !errors.Is(err, ErrNotFound) {
 				return err
@@ -256,7 +300,7 @@ func (d *Directory) byAddress(client, address string) (k Key, err error) {
 		}
 		return ErrNotFound
 	})
-	return k, err
+	return k, all, err
 }
 
 // maxAddress is longer than any address, in bytes.
@@ -264,24 +308,26 @@ const maxAddress = 128
 
 func (d *Directory) keyAt(tx *bolt.Tx, client, address string) (Key, error) {
 	hash := addressHash(address)
-	for places := tx.Bucket(bucketAddress).Get(hash[:]); len(places) > 0; {
-		seq, n := binary.Uvarint(places)
-		index, m := binary.Uvarint(places[max(n, 0):])
-		if n <= 0 || m <= 0 {
+	for places := tx.Bucket(bucketAddress).Get(hash[:groupSize]); len(places) > 0; {
+		p, rest, ok := nextPlace(hash[:groupSize], places)
+		if !ok {
 			return Key{}, fmt.Errorf("%w: place of an address", errDamaged)
 		}
-		places = places[n+m:]
-		b, err := batchAt(tx, seq)
+		places = rest
+		if p.hash != hash {
+			continue
+		}
+		b, err := batchAt(tx, p.seq)
 		if err != nil {
 			return Key{}, err
 		}
-		if b == nil || index >= uint64(b.len()) {
+		if b == nil || p.index >= b.len() {
 			return Key{}, fmt.Errorf("%w: place of an address", errDamaged)
 		}
 		if b.Refused || client != "" && b.Client != client {
 			continue
 		}
-		k, err := b.key(int(index), d.cfg.Manifest.Network)
+		k, err := b.key(p.index, d.cfg.Manifest.Network)
 		if err != nil {
 			return Key{}, err
 		}

@@ -23,8 +23,8 @@ type rank uint8
 
 const (
 	rankSeen     rank = iota // it was asked for, or has keys
-	rankPending              // a notice: it waits for approvals
 	rankTurned               // a notice: it was turned away. Another job of its id may stand all the same
+	rankPending              // it waits for approvals
 	rankAnswered             // a notice: its result, where something else stands in its place
 	rankResult               // its result
 )
@@ -72,7 +72,7 @@ func lineOf(tx *bolt.Tx, client, id string) (*line, error) {
 // job changes the line of a job of which something was stored at a time (Unix nanoseconds), and
 // makes it where there is none.
 func (w *write) job(client, id string, stored int64, change func(*line)) error {
-	if stored < w.now.Add(-jobLife).UnixNano() {
+	if w.tooOld(stored) {
 		return nil
 	}
 	l, err := lineOf(w.tx, client, id)
@@ -95,6 +95,9 @@ func (w *write) job(client, id string, stored int64, change func(*line)) error {
 	w.touch(client, id)
 	return w.tx.Bucket(bucketJobs).Put(join(client, id), wire.Encode(l))
 }
+
+// tooOld: what was stored then makes no line.
+func (w *write) tooOld(stored int64) bool { return stored < w.now.Add(-jobLife).UnixNano() }
 
 // Keys of the two lists of jobs.
 func whenKey(client, id string, created int64) []byte {
@@ -142,10 +145,9 @@ func (l *line) fromAnswer(a answer, of rank, stored time.Time) {
 		return
 	}
 	l.Rank, l.State = of, a.state()
-	l.Code, l.Error, l.Gateway = a.Code, clip(a.Error, maxError), a.gateway
-	l.Ended = 0
+	l.Code, l.Error, l.Gateway, l.Ended = a.Code, clip(a.Error, maxError), "", 0
 	if l.State.Ended() {
-		l.Ended = stored.UnixNano()
+		l.Gateway, l.Ended = a.gateway, stored.UnixNano()
 	}
 	if of < rankAnswered {
 		l.set(a.Kind)
@@ -221,7 +223,7 @@ func (w *write) takeAnswer(ref wire.JobRef, a answer, of rank, stored time.Time)
 	if err := w.job(ref.Client, ref.Job, stored.UnixNano(), func(l *line) { l.fromAnswer(a, of, stored) }); err != nil {
 		return err
 	}
-	if of < rankAnswered || a.Kind != wire.KindKeygen || len(a.Digest) != 32 {
+	if of < rankAnswered || a.Kind != wire.KindKeygen || len(a.Digest) != 32 || w.tooOld(stored.UnixNano()) {
 		return nil
 	}
 	digest := hex.EncodeToString(a.Digest)

@@ -39,7 +39,7 @@ var (
 	bucketOfJobs  = []byte("ofjobs")  // client, job, sequence
 	bucketHours   = []byte("hours")   // hour: the first sequence that was stored in it
 	bucketTodo    = []byte("todo")    // sequence of a batch whose addresses are not in their bucket yet
-	bucketAddress = []byte("address") // hash of an address: where its key is
+	bucketAddress = []byte("address") // beginning of an address's hash: where its keys are
 	bucketOrphans = []byte("orphans") // digest, sequence of a batch whose job is not known
 	bucketDigests = []byte("digests") // digest: job that it is of
 	bucketJobs    = []byte("jobs")    // client, job: line
@@ -63,8 +63,13 @@ var (
 	metaPosition = "position/"    // and a stream's name
 )
 
-// errDamaged: the file is none that this package wrote.
-var errDamaged = errors.New("damaged")
+// errDamaged: the file is none that this package wrote. It is made anew, so it is an ErrBehind.
+var errDamaged error = damagedError{}
+
+type damagedError struct{}
+
+func (damagedError) Error() string        { return "damaged" }
+func (damagedError) Is(target error) bool { return target == ErrBehind } //nolint:errorlint // it is no chain
 
 // store is the file.
 type store struct {
@@ -73,6 +78,7 @@ type store struct {
 
 	mu     sync.Mutex
 	broken error // once it is found to be damaged
+	stuck  bool  // bbolt panicked, and may hold its own locks for ever
 }
 
 // lockTime is how long another process may take to let go of the file.
@@ -95,24 +101,45 @@ func openStore(path string, id identity, log *slog.Logger) (*store, error) {
 func tryStore(path string, id identity) (*store, error) {
 	s := &store{path: path}
 	if err := s.guard(func() (err error) {
-		s.db, err = bolt.Open(path, 0o600, &bolt.Options{
-			Timeout: lockTime, FreelistType: bolt.FreelistMapType, NoFreelistSync: true, PreLoadFreelist: true,
-		})
+		if err := whole(path); err != nil {
+			return err
+		}
+		s.db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTime, FreelistType: bolt.FreelistMapType})
 		return err
 	}); err != nil {
 		return nil, openError(path, err)
 	}
-	if err := s.update(func(tx *bolt.Tx) error { return prepare(tx, s.path, id) }); err != nil {
-		s.close()
-		return nil, err
+	if err := s.update(func(tx *bolt.Tx) error { return prepare(tx, id) }); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// whole looks whether a file has all the pages that its head counts, as far as it has a head. To
+// open it for writing reads the page of those that are free.
+func whole(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() == 0 {
+		return nil // it is made
+	}
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTime, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.View(func(tx *bolt.Tx) error {
+		if info.Size() < tx.Size() {
+			return fmt.Errorf("%w: it was cut", errDamaged)
+		}
+		return nil
+	}), db.Close())
 }
 
 func openError(path string, err error) error {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%s: another process has the directory's file open", path)
+	case errors.Is(err, errDamaged):
+		return err
 	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch),
 		errors.Is(err, bolterrors.ErrChecksum):
 		return fmt.Errorf("%w: %w", errDamaged, err)
@@ -121,10 +148,7 @@ func openError(path string, err error) error {
 }
 
 // prepare makes the buckets of a new file, or finds that this one is another's.
-func prepare(tx *bolt.Tx, path string, id identity) error {
-	if info, err := os.Stat(path); err != nil || info.Size() < tx.Size() {
-		return fmt.Errorf("%w: it was cut", errDamaged)
-	}
+func prepare(tx *bolt.Tx, id identity) error {
 	meta := tx.Bucket(bucketMeta)
 	if meta == nil {
 		return create(tx, id)
@@ -167,6 +191,9 @@ func (s *store) guard(f func() error) (err error) {
 				panic(p)
 			}
 			err = fmt.Errorf("%w: %v", errDamaged, p)
+			s.mu.Lock()
+			s.stuck = true
+			s.mu.Unlock()
 		}
 		if errors.Is(err, errDamaged) {
 			s.mu.Lock()
@@ -215,9 +242,12 @@ func (s *store) damage() error {
 	return s.broken
 }
 
-// close closes the file. One that panicked may hold its own locks, and is left alone.
+// close closes the file, unless it is stuck.
 func (s *store) close() error {
-	if s.db == nil || s.damage() != nil {
+	s.mu.Lock()
+	stuck := s.stuck
+	s.mu.Unlock()
+	if stuck {
 		return nil
 	}
 	return s.db.Close()

@@ -23,8 +23,21 @@ const Everybody = "*"
 // does, but whoever asks can't choose the hash of what he shows without finding preimages, and
 // a token is 32 random bytes.
 type Callers struct {
-	all atomic.Pointer[map[[32]byte]*Principal]
+	all atomic.Pointer[callers]
 }
+
+// callers are two tables, so that neither a token stands for a certificate nor the other way round.
+type callers struct{ tokens, certificates map[[32]byte]*Principal }
+
+// of is the table that a caller belongs to, and its place there.
+func (c *callers) of(caller *Caller) (map[[32]byte]*Principal, [32]byte) {
+	if caller.Cert != [32]byte{} {
+		return c.certificates, caller.Cert
+	}
+	return c.tokens, caller.SHA256
+}
+
+func noCallers() *callers { return &callers{map[[32]byte]*Principal{}, map[[32]byte]*Principal{}} }
 
 // Principal is the caller of one request.
 type Principal struct {
@@ -35,39 +48,27 @@ type Principal struct {
 // NewCallers makes the callers of a configuration.
 func NewCallers(all []Caller) *Callers {
 	c := &Callers{}
-	c.all.Store(&map[[32]byte]*Principal{})
+	c.all.Store(noCallers())
 	c.Set(all)
 	return c
 }
 
 // Set replaces the callers. Whoever stays with the same rate keeps what is used of it.
 func (c *Callers) Set(all []Caller) {
-	before, next := *c.all.Load(), map[[32]byte]*Principal{}
+	before, next := c.all.Load(), noCallers()
 	for _, caller := range all {
 		p := &Principal{Caller: caller}
 		if caller.Rate > 0 {
 			p.limit = rate.NewLimiter(rate.Limit(caller.Rate), int(math.Ceil(caller.Rate)))
 		}
-		key := caller.key()
-		if old := before[key]; old != nil && old.Rate == caller.Rate {
+		was, key := before.of(&caller)
+		if old := was[key]; old != nil && old.Rate == caller.Rate {
 			p.limit = old.limit
 		}
-		next[key] = p
+		table, _ := next.of(&caller)
+		table[key] = p
 	}
-	c.all.Store(&next)
-}
-
-// key is the hash by which a caller is found: of tokens and certificates apart, so that
-// neither stands for the other.
-func (c *Caller) key() [32]byte {
-	if c.Cert != [32]byte{} {
-		return certificateKey(c.Cert)
-	}
-	return c.SHA256
-}
-
-func certificateKey(sum [32]byte) [32]byte {
-	return sha256.Sum256(append([]byte("frostfleet/http-certificate/v1|"), sum[:]...))
+	c.all.Store(next)
 }
 
 // maxToken bounds what is hashed of a header.
@@ -86,16 +87,13 @@ func (c *Callers) identify(r *http.Request, now time.Time) (*Principal, *Problem
 		if !strings.EqualFold(scheme, "bearer") || token == "" || len(token) > maxToken {
 			return nil, problem("unauthorized", "the header Authorization is to be: Bearer TOKEN")
 		}
-		p = (*c.all.Load())[sha256.Sum256([]byte(token))]
-		if p != nil && p.Cert != [32]byte{} {
-			p = nil
-		}
+		p = c.all.Load().tokens[sha256.Sum256([]byte(token))]
 	default:
 		leaf := certificate(r)
 		if leaf == nil {
 			return nil, problem("unauthorized", "send a token in the header Authorization: Bearer TOKEN")
 		}
-		p = (*c.all.Load())[certificateKey(sha256.Sum256(leaf.Raw))]
+		p = c.all.Load().certificates[sha256.Sum256(leaf.Raw)]
 	}
 	if p == nil {
 		return nil, problem("unauthorized", "this gateway knows no such token or certificate")

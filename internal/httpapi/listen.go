@@ -70,7 +70,8 @@ type Listener struct {
 	http     *http.Server
 	api      *Server
 	secure   bool
-	done     chan error
+	done     chan struct{} // closed once served is set
+	served   error
 }
 
 // Listen binds host:port (port 0: any free one) and serves until Shutdown.
@@ -80,18 +81,21 @@ func Listen(host string, port int, api *Server, t *TLS, log *slog.Logger) (*List
 		return nil, fmt.Errorf("[http] host and port: %w: another program has the port, or this host has no such address",
 			err)
 	}
-	l := &Listener{listener: socket, api: api, secure: t != nil, done: make(chan error, 1), http: &http.Server{
+	l := &Listener{listener: socket, api: api, secure: t != nil, done: make(chan struct{}), http: &http.Server{
 		Handler: api, ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, WriteTimeout: writeTime,
 		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		DisableGeneralOptionsHandler: true, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: http2Streams},
 	}}
 	bounded := netutil.LimitListener(socket, maxConnections)
-	if t == nil {
-		go func() { l.done <- l.http.Serve(bounded) }()
-		return l, nil
+	serve := func() error { return l.http.Serve(bounded) }
+	if t != nil {
+		l.http.TLSConfig = t.config()
+		serve = func() error { return l.http.ServeTLS(bounded, "", "") }
 	}
-	l.http.TLSConfig = t.config()
-	go func() { l.done <- l.http.ServeTLS(bounded, "", "") }()
+	go func() {
+		defer close(l.done)
+		l.served = serve()
+	}()
 	return l, nil
 }
 
@@ -112,8 +116,8 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = errors.Join(err, l.http.Close())
 	}
-	if served := <-l.done; !errors.Is(served, http.ErrServerClosed) {
-		err = errors.Join(err, served)
+	if <-l.done; !errors.Is(l.served, http.ErrServerClosed) {
+		err = errors.Join(err, l.served)
 	}
 	return err
 }

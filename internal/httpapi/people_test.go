@@ -105,8 +105,12 @@ func newPeople(t testing.TB) *people {
 
 // waiting adds a job that waits, of a text that a key signs.
 func (p *people) waiting(client string, key ed25519.PrivateKey, n int, id, text string) wire.SignedJob {
+	return p.waitingUntil(now.Add(time.Hour), client, key, n, id, text)
+}
+
+func (p *people) waitingUntil(at time.Time, client string, key ed25519.PrivateKey, n int, id, text string) wire.SignedJob {
 	payload := fmt.Sprintf(`{"job":"0198c0de-7a10-7cc3-98c4-dc0c0c07%04d","kind":"sign","approve_until":%q,`+
-		`"expires_after":600,"solana_message":%q,"keys":[{"key":%q}]}`, n, now.Add(time.Hour).Format(time.RFC3339), text, id)
+		`"expires_after":600,"solana_message":%q,"keys":[{"key":%q}]}`, n, at.UTC().Format(time.RFC3339), text, id)
 	job := wire.SignJob(key, p.cfg.Manifest, wire.KindSign, client, []byte(payload))
 	p.carrier.pending = append(p.carrier.pending, wire.PendingJob{SignedJob: job})
 	return job

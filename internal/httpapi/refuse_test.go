@@ -244,7 +244,7 @@ func TestRate(t *testing.T) {
 }
 
 func callersOf(s *Server) (all []Caller) {
-	for _, p := range *s.cfg.Callers.all.Load() {
+	for _, p := range s.cfg.Callers.all.Load().tokens {
 		all = append(all, p.Caller)
 	}
 	return all

@@ -22,6 +22,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/recent"
 	"github.com/frostfleet/frostfleet/internal/reload"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -53,6 +54,10 @@ func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.
 	if err := h.openClients(ctx, public); err != nil {
 		return nil, err
 	}
+	hooks, err := LoadWebhooks(&g.HTTP)
+	if err != nil {
+		return nil, err
+	}
 	api := httpapi.New(httpapi.Config{
 		Manifest: p.manifest, Public: public, Access: gw.Access, Directory: known, Fleet: gw, Clients: h.clients,
 		Carrier: &carrier{p.conn, p.name}, Callers: h.callers, Recent: memory.Look, Audit: log, Observe: p.metrics.HTTP(),
@@ -69,8 +74,7 @@ func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.
 	if p.Serves != nil {
 		p.Serves(listener.URL())
 	}
-	things, err := h.startWebhooks(ctx, known)
-	return append(h.things(), things...), err
+	return append(h.things(), h.startWebhooks(ctx, known, hooks)...), nil
 }
 
 // atEnd has the listener drain once ctx ends, beside the gateway's own end, or when the program
@@ -224,6 +228,21 @@ func (p *program) runDirectory(d *directory.Directory) {
 		}
 	})
 	p.ends = append(p.ends, func() { cancel(); running.Wait() })
+	for _, g := range []struct {
+		name, help string
+		read       func(directory.Stats) float64
+	}{
+		{"directory_keys", "Keys in the directory that HTTP answers come from.",
+			func(s directory.Stats) float64 { return float64(s.Keys) }},
+		{"directory_jobs", "Jobs in the directory.", func(s directory.Stats) float64 { return float64(s.Jobs) }},
+		{"directory_file_bytes", "Size of the directory's file.", func(s directory.Stats) float64 { return float64(s.Bytes) }},
+		{"directory_waiting_messages", "Messages that were read and are not in the directory's file yet.",
+			func(s directory.Stats) float64 { return float64(s.Waiting) }},
+		{"directory_unindexed_batches", "Batches whose addresses can't be looked up yet.",
+			func(s directory.Stats) float64 { return float64(s.Unindexed) }},
+	} {
+		telemetry.Gauge(p.registry, g.name, g.help, func() float64 { return g.read(d.Stats()) })
+	}
 }
 
 // callersOf are the callers of a section.

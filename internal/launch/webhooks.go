@@ -17,11 +17,7 @@ import (
 
 // startWebhooks tells receivers of jobs until the program stops, and returns what it takes anew
 // when the gateway's file or a secret changes.
-func (h *httpPart) startWebhooks(ctx context.Context, known httpapi.Directory) ([]reload.Thing, error) {
-	hooks, err := LoadWebhooks(&h.g.HTTP)
-	if err != nil {
-		return nil, err
-	}
+func (h *httpPart) startWebhooks(ctx context.Context, known httpapi.Directory, hooks []webhook.Config) []reload.Thing {
 	observe := h.p.metrics.Webhooks()
 	w := webhook.New(webhook.Options{
 		Gateway: h.p.name, Manifest: h.p.manifest, Access: h.gw.Access, Bus: h.p.conn, Job: known.Job,
@@ -40,9 +36,9 @@ func (h *httpPart) startWebhooks(ctx context.Context, known httpapi.Directory) (
 	go func() { defer close(done); w.Run(ctx) }()
 	h.p.ends = append(h.p.ends, func() { cancel(); <-done })
 	if h.g.HTTPGiven() {
-		return nil, nil
+		return nil
 	}
-	return []reload.Thing{h.webhooksFile(set, hooks)}, nil
+	return []reload.Thing{h.webhooksFile(set, hooks)}
 }
 
 // webhooksFile is the gateway's own file, for webhooks, and the files of their secrets.

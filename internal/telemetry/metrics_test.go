@@ -15,6 +15,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/buswatch"
+	"github.com/frostfleet/frostfleet/internal/directory"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
@@ -31,6 +32,9 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	m.Disk("storage", t.TempDir())
 	m.Audit(func() (written, waiting, lost uint64) { return 7, 2, 1 })
 	m.Freezes(func() *wire.Frozen { return nil })
+	if of.Role == RoleGateway {
+		m.Directory(func() directory.Stats { return directory.Stats{Keys: 1, Jobs: 2, Bytes: 3, Waiting: 4, Unindexed: 5} })
+	}
 	m.Fork(func() error { return nil })
 	m.Reloads(func(f func(string, bool)) { f("access", true); f("config", false) })
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))

@@ -42,8 +42,33 @@ var (
 	errLater = errors.New("what it is about is not there yet")
 )
 
+// check begins anew where RESULTS was made anew, or lost its end: the position means nothing
+// there.
+func (h *hook) check(ctx context.Context) error {
+	if time.Since(h.checked) < h.w.times.turn {
+		return nil
+	}
+	id, err := h.w.o.Bus.StreamID(ctx, bus.Results)
+	if err != nil {
+		return err
+	}
+	last, err := h.w.o.Bus.LastSeq(ctx, bus.Results)
+	if err != nil {
+		return err
+	}
+	if id != h.stream || last < h.position {
+		h.log.Warn("RESULTS is not what it was: all that is in it is told", "last", last, "position", h.position)
+		h.stream, h.position = id, 0
+	}
+	h.checked = time.Now()
+	return nil
+}
+
 // read takes the results that are new.
 func (h *hook) read(ctx context.Context) error {
+	if err := h.check(ctx); err != nil {
+		return err
+	}
 	cfg := h.cfg.Load()
 	for more := true; more && h.queue.room() > 0; {
 		var all []bus.Message

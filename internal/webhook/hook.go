@@ -36,6 +36,7 @@ type hook struct {
 	told     map[uint64]bool // jobs that wait: told of, or about to be
 	skipped  map[string]uint64
 	listed   time.Time
+	checked  time.Time // that RESULTS is the stream of the position
 
 	// of another gateway's turn
 	seen   uint64 // its progress, and
@@ -185,7 +186,7 @@ func (h *hook) begin(s *state) {
 	for _, m := range s.Told {
 		h.told[m] = true
 	}
-	h.listed, h.saved = time.Time{}, time.Now()
+	h.listed, h.saved, h.checked = time.Time{}, time.Now(), time.Now()
 	h.sending, h.stop = context.WithCancel(context.Background())
 }
 

@@ -1,9 +1,12 @@
 package webhook
 
 import (
+	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -11,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/directory"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -59,13 +63,16 @@ func TestTold(t *testing.T) {
 	check(denials, "job.denied "+id("shop", 2, "denied"))
 	check(all, "job.finished "+id("other", 3, "failed"), "job.finished "+id("shop", 1, "done"),
 		"job.finished "+id("shop", 7, "partial"), "job.pending "+id("shop", 5, "pending"))
-	if n := g.counts.of("mine delivered"); n != 4 || g.counts.of("mine failed") != 0 {
-		t.Errorf("%d delivered: %v", n, g.counts.seen)
-	}
-	g.Oldest(func(name string, age time.Duration) {
-		if age != 0 {
-			t.Errorf("%s: the oldest undelivered event is of %v ago", name, age)
+	eventually(t, "counts", func() (err error) {
+		if n := g.counts.of("mine delivered"); n != 4 || g.counts.of("mine failed") != 0 {
+			return fmt.Errorf("%d delivered", n)
 		}
+		g.Oldest(func(name string, age time.Duration) {
+			if age != 0 {
+				err = fmt.Errorf("%s: the oldest undelivered event is of %v ago", name, age)
+			}
+		})
+		return err
 	})
 }
 
@@ -93,9 +100,12 @@ func TestTwoGateways(t *testing.T) {
 			t.Errorf("job %s was told of %d times", job, n)
 		}
 	}
-	if x, y := a.counts.of("mine delivered"), b.counts.of("mine delivered"); x != 40 || y != 10 {
-		t.Errorf("a delivered %d, b %d", x, y)
-	}
+	eventually(t, "counts", func() error {
+		if x, y := a.counts.of("mine delivered"), b.counts.of("mine delivered"); x != 40 || y != 10 {
+			return fmt.Errorf("a delivered %d, b %d", x, y)
+		}
+		return nil
+	})
 }
 
 // TestKilled: a gateway that is gone in the midst of it, as kill -9 leaves it, loses nothing.
@@ -207,10 +217,13 @@ func TestReceivers(t *testing.T) {
 	if b, d := g.counts.of("broken failed"), g.counts.of("dead delivered"); b < 3 || d != 0 || g.counts.of("dead failed") == 0 {
 		t.Errorf("%v", g.counts.seen)
 	}
-	g.Oldest(func(name string, age time.Duration) {
-		if (name == "dead") != (age > 0) {
-			t.Errorf("%s: the oldest undelivered event is of %v ago", name, age)
-		}
+	eventually(t, "that only the dead one lacks events", func() (err error) {
+		g.Oldest(func(name string, age time.Duration) {
+			if (name == "dead") != (age > 0) {
+				err = fmt.Errorf("%s: the oldest undelivered event is of %v ago", name, age)
+			}
+		})
+		return err
 	})
 	for _, want := range []string{"webhook=dead of=", "the receiver answers 500", "answers 307: redirections are not followed"} {
 		if !strings.Contains(g.log.String(), want) {
@@ -220,6 +233,35 @@ func TestReceivers(t *testing.T) {
 	if strings.Contains(g.log.String(), "hush") {
 		t.Error("the log has a URL's secret in it")
 	}
+}
+
+// TestNewStream: where RESULTS was made anew, what comes then is told.
+func TestNewStream(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	r := newReceiver(t, nil)
+	often := quick
+	often.turn = time.Second // how often it looks; there is no other gateway
+	g := s.gate("a", often, r.hook("mine", "shop"))
+	g.delivers(t)
+	for n := range 5 {
+		s.result(gateway, "shop", n, wire.StatusDone)
+	}
+	r.waitFor(t, 5)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	config, err := s.bus.Config(ctx, bus.Results)
+	if err == nil {
+		err = s.bus.Delete(ctx, bus.Results)
+	}
+	if err == nil {
+		err = s.bus.Create(ctx, bus.Results, config)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.result(gateway, "shop", 5, wire.StatusDone)
+	r.waitFor(t, 6)
 }
 
 // TestSecrets: while a secret is replaced, both sign; what changes counts at once, and a
@@ -415,4 +457,24 @@ func FuzzSecretFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTLS: a certificate that nobody vouches for is an error, which names no URL.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	send := func(roots *x509.CertPool) error {
+		return newPoster(roots, "v0", patience).post(t.Context(), server.URL+"/hush", [][]byte{secret}, "id", time.Now(), []byte("{}"))
+	}
+	if err := send(roots); err != nil {
+		t.Error(err)
+	}
+	if err := send(nil); err == nil || strings.Contains(err.Error(), "hush") {
+		t.Errorf("without a root that vouches for it: %v", err)
+	}
 }

@@ -54,10 +54,14 @@ var namesChains = map[string]string{
 
 	"client/request.go": "which kind of message a key's chain has",
 
-	"internal/httpapi/jobs.go":       "the document's texts",
-	"internal/httpapi/signatures.go": "the document's texts",
-	"internal/httpapi/messages.go":   "the document's texts",
-	"internal/httpapi/solana.go":     "its transactions",
+	"internal/httpapi/jobs.go":        "the document's texts",
+	"internal/httpapi/signatures.go":  "the document's texts",
+	"internal/httpapi/messages.go":    "the document's texts",
+	"cmd/frostctl/cmd_keys_list.go":   "which it lists",
+	"internal/httpapi/solana.go":      "its transactions",
+	"internal/httpapi/keys.go":        "which have descriptors, and the document",
+	"internal/httpapi/keys_create.go": "the document",
+	"internal/httpapi/addresses.go":   "which have descriptors, in the document",
 }
 
 // namesKinds are those that name a kind of job, and what a new kind needs there.
@@ -83,6 +87,10 @@ var namesKinds = map[string]string{
 	"internal/protocol/signing.go":          "reports",
 	"internal/protocol/mover.go":            "reports",
 
+	"internal/directory/answer.go": "which results have signatures to count",
+	"internal/directory/job.go":    "whose keys are counted in KEYS",
+	"internal/directory/follow.go": "which wait for approvals",
+
 	"internal/gateway/gateway.go": "how many deliveries are handled at a time",
 	"internal/telemetry/work.go":  "sizes of batches",
 
@@ -102,12 +110,15 @@ var namesKinds = map[string]string{
 	"cmd/frostctl/keygen_run.go":      "the head of that file",
 	"cmd/frostctl/cmd_jobs_result.go": "how its result is read",
 
-	"internal/httpapi/carry.go":      "which scope it needs",
-	"internal/httpapi/collect.go":    "what is collected",
-	"internal/httpapi/signatures.go": "asks for it",
-	"internal/httpapi/psbt.go":       "asks for it, with a transaction",
-	"internal/httpapi/solana.go":     "asks for it, with a transaction",
-	"internal/httpapi/messages.go":   "asks for it, with a text",
+	"cmd/frostctl/cmd_jobs_list.go":   "which it lists",
+	"internal/recent/recent.go":       "the lists of a look",
+	"internal/httpapi/keys_create.go": "asks for it",
+	"internal/httpapi/carry.go":       "which scope it needs",
+	"internal/httpapi/collect.go":     "what is collected",
+	"internal/httpapi/signatures.go":  "asks for it",
+	"internal/httpapi/psbt.go":        "asks for it, with a transaction",
+	"internal/httpapi/solana.go":      "asks for it, with a transaction",
+	"internal/httpapi/messages.go":    "asks for it, with a text",
 }
 
 // TestTables holds the lists to the code.

@@ -15,7 +15,8 @@ func axe(t *testing.T) string {
 	}
 	text, err := os.ReadFile(filepath.Join(folder, "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
-		t.Fatalf("%v\nrun npm ci --prefix test/console (or name the folder that has console/node_modules in FROSTFLEET_NODE)", err)
+		t.Fatalf("%v\nrun npm ci --prefix test/console (or name the folder that has console/node_modules in "+
+			"FROSTFLEET_NODE)", err)
 	}
 	return string(text)
 }

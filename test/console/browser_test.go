@@ -25,7 +25,7 @@ import (
 
 // limit is how long a person would wait at most for what a test waits for. Nothing waits for a
 // time: each step waits for what it wants to see.
-const limit = 15 * time.Second
+const limit = 2 * time.Minute
 
 // browser is one Chromium for all tests; each has a profile of its own in it.
 var browser struct {

@@ -43,8 +43,8 @@ func newFake(t *testing.T) *fake {
 		manifest: wiretest.New(t, 2, 3, nil).Manifest,
 		client:   "treasury", jobID: "0198c0de-7a10-7cc3-98c4-dc0c0c073991",
 	}
-	f.payload = fmt.Sprintf(`{"job":%q,"kind":"sign","approve_until":"2099-12-07T12:00:00Z","expires_after":600,"psbt":"cHNidP8="}`,
-		f.jobID)
+	f.payload = fmt.Sprintf(`{"job":%q,"kind":"sign","approve_until":"2099-12-07T12:00:00Z","expires_after":600,`+
+		`"psbt":"cHNidP8="}`, f.jobID)
 	f.problems, f.answers = map[string]object{}, map[string]any{}
 	f.fill()
 	mux := http.NewServeMux()
@@ -152,11 +152,14 @@ func (f *fake) fill() {
 		"demand": object{"queued": 3, "longest": 0.4}, "version": "v0.9.0",
 		"resharing": object{"from": strings.Repeat("ab", 32), "to": strings.Repeat("cd", 32), "done": 1200, "total": 4000},
 		"nodes": []object{
-			{"index": 1, "name": "worker-1", "present": true, "since": at(time.Second), "host": "rack-1", "holdings": strings.Repeat("cc", 32), "lag": 0.02, "load": 4,
-				"backlog": 0, "version": "v0.9.0", "policy": strings.Repeat("a1", 32), "generation": 1},
-			{"index": 2, "name": "worker-2", "present": true, "since": at(time.Second), "host": "rack-2", "holdings": strings.Repeat("cc", 32), "lag": 0.03, "load": 4,
-				"backlog": 2, "version": "v0.9.0", "policy": strings.Repeat("b2", 32), "generation": 1},
-			{"index": 3, "name": "worker-3", "present": false, "since": at(5 * time.Minute), "lag": 300.5, "host": "rack-3", "load": 0, "backlog": 0,
+			{"index": 1, "name": "worker-1", "present": true, "since": at(time.Second), "host": "rack-1",
+				"holdings": strings.Repeat("cc", 32), "lag": 0.02, "load": 4, "backlog": 0,
+				"version": "v0.9.0", "policy": strings.Repeat("a1", 32), "generation": 1},
+			{"index": 2, "name": "worker-2", "present": true, "since": at(time.Second), "host": "rack-2",
+				"holdings": strings.Repeat("cc", 32), "lag": 0.03, "load": 4, "backlog": 2,
+				"version": "v0.9.0", "policy": strings.Repeat("b2", 32), "generation": 1},
+			{"index": 3, "name": "worker-3", "present": false, "since": at(5 * time.Minute), "lag": 300.5,
+				"host": "rack-3", "load": 0, "backlog": 0,
 				"version": "v0.8.0", "policy": "", "generation": 1},
 		},
 	})
@@ -185,7 +188,8 @@ func (f *fake) fill() {
 			"approvals": []object{{"approver": "anna", "time": at(30 * time.Second)}},
 			"reading": object{
 				"text": "Bitcoin transaction (PSBT) 17 on testnet\n  pays  output 0  0.50000000 BTC to tb1qpayee\n",
-				"meaning": object{"kind": "psbt", "payments": []object{{"at": 0, "to": "tb1qpayee", "asset": "btc", "units": 50_000_000},
+				"meaning": object{"kind": "psbt", "payments": []object{
+					{"at": 0, "to": "tb1qpayee", "asset": "btc", "units": 50_000_000},
 					{"at": 1, "to": "tb1qother", "asset": "spl:mint", "units": uint64(18446744073709551615)}},
 					"fee": 1234, "outflow": []object{{"asset": "btc", "units": 50_001_234}}, "unclear": []object{}, "refused": []object{}},
 			},

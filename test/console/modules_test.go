@@ -12,7 +12,8 @@ func TestModules(t *testing.T) {
 	b.sees("Who are you?")
 	for _, c := range []struct{ module, expression, want string }{
 		{"format", `m.duration(0)`, "0 s"}, {"format", `m.duration(0.0004)`, "<1 ms"}, {"format", `m.duration(0.25)`, "250 ms"},
-		{"format", `m.duration(9.96)`, "10.0 s"}, {"format", `m.duration(59.7)`, "59 s"}, {"format", `m.duration(61)`, "1 min 1 s"},
+		{"format", `m.duration(9.96)`, "10.0 s"}, {"format", `m.duration(59.7)`, "59 s"},
+		{"format", `m.duration(61)`, "1 min 1 s"},
 		{"format", `m.duration(119.8)`, "1 min 59 s"}, {"format", `m.duration(3600)`, "1 h 0 min"},
 		{"format", `m.duration(90000)`, "1 d 1 h"}, {"format", `m.duration(NaN)`, "–"}, {"format", `m.duration(null)`, "–"},
 		{"format", `m.rate(0)`, "0"}, {"format", `m.rate(0.001)`, "<0.01"}, {"format", `m.rate(0.254)`, "0.25"},
@@ -28,7 +29,8 @@ func TestModules(t *testing.T) {
 			`{"events":[{"type":"job","id":"7","data":"{\n }"}],"rest":"id: 8\nda"}`},
 		{"api", `m.query('/v1/keys', {a: '', b: null, c: 'x y&z'})`, "/v1/keys?c=x+y%26z"},
 		{"api", `m.query('/v1/keys', {})`, "/v1/keys"},
-		{"keys", `JSON.stringify(m.search(' 6060447d940b73249b5c77f4c581e119.5 '))`, `{"key":"6060447d940b73249b5c77f4c581e119.5"}`},
+		{"keys", `JSON.stringify(m.search(' 6060447d940b73249b5c77f4c581e119.5 '))`,
+			`{"key":"6060447d940b73249b5c77f4c581e119.5"}`},
 		{"keys", `Object.keys(m.search('0198c0de-7a10-7cc3-98c4-dc0c0c07398f')).join()`, "job"},
 		{"keys", `Object.keys(m.search('bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4')).join()`, "address"},
 		{"keys", `Object.keys(m.search('EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v')).join()`, "address"},

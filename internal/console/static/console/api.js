@@ -12,7 +12,9 @@ export const token = {
 // Problem is what a request came to when it did not succeed: an RFC 9457 problem of the gateway,
 // or status 0 where there was no answer.
 export class Problem extends Error {
-  constructor({status = 0, code = 'disconnected', title = '', detail = '', errors = [], requestId = '', retryAfter = 0}) {
+  constructor(said) {
+    const {status = 0, code = 'disconnected', title = '', detail = '', errors = []} = said;
+    const {requestId = '', retryAfter = 0} = said;
     super(detail || title || code);
     Object.assign(this, {status, code, title, detail, errors, requestId, retryAfter});
   }
@@ -122,6 +124,7 @@ export async function follow(path, {signal, each, state}) {
     try {
       const more = last ? {'Last-Event-ID': last} : {};
       const response = await ask(path, {headers: headers({Accept: 'text/event-stream', ...more}), signal});
+      if (response.status === 204) return; // there is nothing to come
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       state(true);
       for (let rest = ''; ;) {

@@ -38,7 +38,8 @@ function Theme() {
       localStorage.setItem('frostfleet.theme', chosen);
     } catch { /* it holds for this page, then */ }
   };
-  return html`<label class="theme"><span class="hidden">Colours</span><select id="theme" value=${theme} onChange=${choose}>
+  return html`<label class="theme"><span class="hidden">Colours</span>
+    <select id="theme" value=${theme} onChange=${choose}>
     ${Object.entries(themes).map(([k, v]) => html`<option key=${k} value=${k}>${v}</option>`)}</select></label>`;
 }
 
@@ -51,14 +52,14 @@ function Entry({error, enter}) {
   };
   return html`<main id="main" class="entry">
     <h1 tabindex="-1">Who are you?</h1>
-    <p>This gateway answers to those who show it a token. <code>frostctl http token</code> makes one; in a fleet of${' '}
-      <code>frostctl dev --http</code> it is in the file <code>http.token</code>.</p>
+    <p>This gateway answers to those who show it a token. <code>frostctl http token</code> makes one; in a fleet
+      of <code>frostctl dev --http</code> it is in the file <code>http.token</code>.</p>
     <form onSubmit=${submit}>
       <label for="token">Token</label>
       <input id="token" ref=${field} type="password" autocomplete="off" spellcheck="false" required autofocus
         aria-describedby="token-kept" aria-invalid=${error ? 'true' : 'false'} />
-      <p id="token-kept" class="small muted">It stays in this tab until you close it or press “Forget token”. It goes to
-        this gateway only, in a header, and never into an address.</p>
+      <p id="token-kept" class="small muted">It stays in this tab until you close it or press “Forget token”. It goes
+        to this gateway only, in a header, and never into an address.</p>
       <button type="submit" class="main">Show the fleet</button>
     </form>
     ${error && html`<${Fault} error=${error} />`}
@@ -86,8 +87,11 @@ function Console({forget, entered}) {
   }, [where]);
   const waiting = approvals.data?.approvals?.length ?? 0;
   const Page = route.parts.length > 0 && entry.one ? entry.one : entry.page;
-  return html`<a class="skip" href="#main" onClick=${e => { e.preventDefault(); document.querySelector('h1')?.focus(); }}>
-      Skip to the page</a>
+  const skip = event => {
+    event.preventDefault();
+    document.querySelector('h1')?.focus();
+  };
+  return html`<a class="skip" href="#main" onClick=${skip}>Skip to the page</a>
     <header class="top">
       <div class="who"><img src="console/icon.svg" alt="" width="28" height="28" />
         <span class="brand">Frostfleet</span>

@@ -5,6 +5,23 @@ import {clock, ticks} from './format.js';
 
 const height = 168, left = 52, right = 8, top = 10, bottom = 24;
 
+// draw is the lines of series, and of points without a neighbour the dots.
+function draw(series, x, y) {
+  const lines = [], dots = [];
+  for (const {values} of series) {
+    let line = '', dot = '';
+    values.forEach((v, i) => {
+      if (!Number.isFinite(v)) return;
+      const xy = `${x(i).toFixed(1)} ${y(v).toFixed(1)}`, before = Number.isFinite(values[i - 1]);
+      line += before ? `L${xy}` : `M${xy}`;
+      if (!before && !Number.isFinite(values[i + 1])) dot += `M${xy}h0`;
+    });
+    lines.push(line);
+    dots.push(dot);
+  }
+  return {lines, dots};
+}
+
 // Chart draws series [{name, values}] whose values stand for the steps of time that end at times
 // (milliseconds); null is a gap.
 export function Chart({title, unit, times, series, write}) {
@@ -20,14 +37,7 @@ export function Chart({title, unit, times, series, write}) {
   const most = scale[scale.length - 1];
   const x = i => left + (n > 1 ? i / (n - 1) : 1) * (width - left - right);
   const y = v => height - bottom - v / most * (height - top - bottom);
-  const lines = series.map(s => {
-    let path = '', pen = false;
-    s.values.forEach((v, i) => {
-      if (Number.isFinite(v)) path += `${pen ? 'L' : 'M'}${x(i).toFixed(1)} ${y(v).toFixed(1)}${pen ? '' : 'h0'}`; // h0: a dot
-      pen = Number.isFinite(v);
-    });
-    return path;
-  });
+  const {lines, dots} = draw(series, x, y);
   const lastOf = s => (shown >= 0 ? s.values[shown] : s.values.findLast(Number.isFinite));
   const point = event => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -51,14 +61,17 @@ export function Chart({title, unit, times, series, write}) {
       ${n > 1 && [0, (n - 1) >> 1, n - 1].map((i, k) => html`<text key=${k} class="when" x=${x(i)} y=${height - 6}
         text-anchor=${['start', 'middle', 'end'][k]}>${clock(times[i]).slice(-8, -3)}</text>`)}
       ${lines.map((d, i) => html`<path key=${series[i].name} class=${`line line-${i % 4}`} d=${d} />`)}
+      ${dots.map((d, i) => d && html`<path key=${series[i].name} class=${`line line-${i % 4} dot`} d=${d} />`)}
       ${shown >= 0 && html`<line class="cursor" x1=${x(shown)} x2=${x(shown)} y1=${top} y2=${height - bottom} />`}
     </svg>
     <ul class="legend">${series.map((s, i) => html`<li key=${s.name}><svg viewBox="0 0 24 8" aria-hidden="true"><path
       class=${`line line-${i % 4}`} d="M0 4h24" /></svg>${' '}${s.name}${' '}<b>${write(lastOf(s))}</b></li>`)}
       <li class="muted">${shown >= 0 ? `at ${clock(times[shown])}` : 'latest'}</li></ul>
-    <details onToggle=${e => setOpen(e.currentTarget.open)}><summary>Figures</summary>${open && html`<div class="scroll" tabindex="0" role="region" aria-label=${`${title}, figures`}>
-      <table><thead><tr><th scope="col">time</th>${series.map(s => html`<th scope="col" class="num">${s.name}</th>`)}</tr>
-      </thead><tbody>${times.map((t, i) => html`<tr key=${t}><td>${clock(t)}</td>${series.map(s => html`<td class="num">${
-        write(s.values[i])}</td>`)}</tr>`).reverse()}</tbody></table></div>`}</details>
+    <details onToggle=${e => setOpen(e.currentTarget.open)}><summary>Figures</summary>
+      ${open && html`<div class="scroll" tabindex="0" role="region" aria-label=${`${title}, figures`}><table>
+        <thead><tr><th scope="col">time</th>${series.map(s => html`
+          <th scope="col" class="num">${s.name}</th>`)}</tr></thead>
+        <tbody>${times.map((t, i) => html`<tr key=${t}><td>${clock(t)}</td>${series.map(s => html`
+          <td class="num">${write(s.values[i])}</td>`)}</tr>`).reverse()}</tbody></table></div>`}</details>
   </figure>`;
 }

@@ -5,18 +5,31 @@ import {clock, count, duration, ends, visible} from './format.js';
 import {Bar, Copy, Facts, Fault, Meta, Resource, State, Table, Time, ended, states, usePoll} from './ui.js';
 import {Label} from './label.js';
 
-const progress = job => (job.count > 0 ? html`<span class="progress">${count(job.done)} of ${count(job.count)}${
-  !ended(job.status) && html`<${Bar} done=${job.done} total=${job.count} what=${`Progress of job ${job.id}`} />`}</span>` : job.done > 0 ? count(job.done) : '–');
+export const jobPage = id => `#/jobs/${encodeURIComponent(id)}`;
 
-const took = job => (job.ended ? duration(Math.max(0, (Date.parse(job.ended) - Date.parse(job.created)) / 1000)) : '–');
+function progress(job) {
+  if (!job.count) return job.done > 0 ? count(job.done) : '–';
+  return html`<span class="progress">${count(job.done)} of ${count(job.count)}${!ended(job.status) && html`
+    <${Bar} done=${job.done} total=${job.count} what=${`Progress of job ${job.id}`} />`}</span>`;
+}
 
-const why = job => (job.code ? html`<span class="why"><code>${visible(job.code)}</code> ${visible(job.error)}</span>` : '');
+// took is how long a job took. Of one that was first heard of by its result nobody here knows.
+function took(job) {
+  const seconds = (Date.parse(job.ended) - Date.parse(job.created)) / 1000;
+  return seconds > 0 ? duration(seconds) : '–';
+}
+
+const why = job => job.code && html`<span class="why"><code>${visible(job.code)}</code> ${visible(job.error)}</span>`;
+
+const link = job => html`<a href=${jobPage(job.id)}><code title=${visible(job.id)}>${ends(job.id)}</code></a>`;
+
+const kindOf = job => html`${visible(job.kind)} ${job.chain && html`<span class="muted">${visible(job.chain)}</span>`}`;
 
 export const JobTable = ({jobs, caption}) => html`<${Table} caption=${caption} rows=${jobs}
   id=${job => `${job.client}.${job.id}`} columns=${[
     {head: 'State', cell: job => html`<${State} of=${job.status} />`},
-    {head: 'Job', cell: job => html`<a href=${`#/jobs/${encodeURIComponent(job.id)}`}><code title=${visible(job.id)}>${ends(job.id)}</code></a>`},
-    {head: 'Kind', cell: job => html`${visible(job.kind)} ${job.chain && html`<span class="muted">${visible(job.chain)}</span>`}`},
+    {head: 'Job', cell: link},
+    {head: 'Kind', cell: kindOf},
     {head: 'Client', cell: job => visible(job.client)},
     {head: 'Label', cell: job => visible(job.label) || '–'},
     {head: 'Done', cell: progress, num: true},
@@ -49,7 +62,8 @@ export function Jobs({route}) {
       <label>Kind <select id="job-kind" value=${kind} onChange=${choose('kind')}><option value="">all</option>
         <option value="keygen">keygen</option><option value="sign">sign</option></select></label>
       <label>State <select id="job-status" value=${status} onChange=${choose('status')}><option value="">all</option>
-        ${Object.entries(states).map(([k, [, word]]) => html`<option key=${k} value=${k}>${word}</option>`)}</select></label>
+        ${Object.entries(states).map(([k, [, word]]) => html`<option key=${k} value=${k}>${word}</option>`)}
+      </select></label>
     </form>
     <${Resource} of=${jobs} isEmpty=${d => d.jobs.length === 0} empty=${kind || status ? 'No job is like that.' :
       'No job yet. The fleet remembers jobs for 30 days.'}>${data => html`
@@ -92,9 +106,9 @@ function useJob(id) {
 // Watched is a job's state and progress, told to screen readers as it changes.
 export function Watched({id}) {
   const [state] = useJob(id);
-  return html`<${Resource} of=${state}>${job => html`<p class="watched" aria-live="polite"><${State} of=${job.status} /> ${
-    job.count > 0 && `${count(job.done)} of ${count(job.count)}`} ${why(job)}${' '}
-    <a href=${`#/jobs/${encodeURIComponent(job.id)}`}>Open the job</a></p>`}<//>`;
+  return html`<${Resource} of=${state}>${job => html`<p class="watched" aria-live="polite"><${State} of=${job.status} />
+    ${job.count > 0 && html`<span>${count(job.done)} of ${count(job.count)}</span>`} ${why(job)}${' '}
+    <a href=${jobPage(job.id)}>Open the job</a></p>`}<//>`;
 }
 
 export function Job({route}) {
@@ -117,8 +131,10 @@ export function Job({route}) {
       <${Meta} of=${job.metadata} />
       ${job.kind === 'keygen' && ended(job.status) && html`<p><a href=${query('#/keys', {q: job.id})}>Its keys</a></p>`}
       </section>
-      <${Label} what="job" value=${job.label} save=${async label =>
-        changed(await send('PATCH', `/v1/jobs/${encodeURIComponent(job.id)}`, {label}))} />
+      <${Label} what="job" value=${job.label} save=${async label => {
+        await send('PATCH', `/v1/jobs/${encodeURIComponent(job.id)}`, {label});
+        changed({label});
+      }} />
       ${ended(job.status) && html`<${Result} id=${job.id} key=${job.id} />`}`}<//>`;
 }
 
@@ -134,6 +150,7 @@ function Result({id}) {
     }
   };
   return html`<details class="card" onToggle=${show}><summary>The result, as the gateway signed it</summary>
-    <${Fault} error=${state.error} />${state.text && html`<pre tabindex="0" aria-label="Result">${visible(state.text, '\n')}</pre>`}
+    <${Fault} error=${state.error} />
+    ${state.text && html`<pre tabindex="0" aria-label="Result">${visible(state.text, '\n')}</pre>`}
   </details>`;
 }

@@ -3,6 +3,7 @@ import {html, useEffect, useState} from './vendor/htm-preact.js';
 import {get, query, send} from './api.js';
 import {ends, visible} from './format.js';
 import {Copy, Facts, Fault, Meta, Resource, Table, Time, usePoll} from './ui.js';
+import {jobPage} from './jobs.js';
 import {Label} from './label.js';
 
 const keyID = /^[0-9a-f]{32}\.\d{1,4}$/, uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -40,14 +41,15 @@ export function Keys({route}) {
         <option value="">all</option><option value="bitcoin">bitcoin</option><option value="solana">solana</option>
       </select></label>
       <button type="submit">Search</button>
-      <p id="key-hint" class="small muted">A part of a label, an address, a key’s id, or the id of the job that made it.</p>
+      <p id="key-hint" class="small muted">A part of a label, an address, a key’s id, or the id of the job that made
+        it.</p>
     </form>
     ${meant.address ? html`<${Found} address=${meant.address} />` :
-      html`<${List} path=${query('/v1/keys', {...meant, key: '', chain, limit: 50})} searched=${q !== '' || chain !== ''} />`}`;
+      html`<${List} path=${query('/v1/keys', {...meant, key: '', chain, limit: 50})} searched=${q || chain} />`}`;
 }
 
 function Found({address: wanted}) {
-  const found = usePoll(`/v1/addresses/${encodeURIComponent(wanted)}`, 0);
+  const found = usePoll(`/v1/addresses/${encodeURIComponent(wanted)}`, 10_000);
   return html`<${Resource} of=${found}>${a => html`<section class="card"><${Facts} of=${[
     ['Address', html`<${Copy} text=${a.address} what="the address" />`, true],
     ['Key', html`<a href=${link(a.key.id)}><code>${visible(a.key.id)}</code></a>`, true],
@@ -55,7 +57,7 @@ function Found({address: wanted}) {
 }
 
 function List({path, searched}) {
-  const first = usePoll(path, 0);
+  const first = usePoll(path, 10_000); // what was written a moment ago comes by itself
   const [more, setMore] = useState({path, keys: [], next: null, error: null});
   useEffect(() => setMore({path, keys: [], next: null, error: null}), [path]);
   const load = async () => {
@@ -82,7 +84,7 @@ function List({path, searched}) {
 
 export function Key({route}) {
   const id = route.parts[0], path = `/v1/keys/${encodeURIComponent(id)}`;
-  const key = usePoll(path, 0);
+  const key = usePoll(path, 0), [changed, setChanged] = useState({});
   return html`<p class="crumb"><a href="#/keys">Keys</a></p><h1 tabindex="-1">Key <code>${visible(id)}</code></h1>
     <${Resource} of=${key}>${k => html`
       <section class="card"><${Facts} of=${[
@@ -91,12 +93,12 @@ export function Key({route}) {
         ['Public key', html`<${Copy} text=${k.public_key} what="the public key" />`, true],
         ['Descriptor', k.descriptor && html`<${Copy} text=${k.descriptor} what="the descriptor" />`, true],
         ['Made', html`<${Time} at=${k.created} />`],
-        ['By job', k.job && html`<a href=${`#/jobs/${encodeURIComponent(k.job)}`}><code>${visible(k.job)}</code></a>`, true],
+        ['By job', k.job && html`<a href=${jobPage(k.job)}><code>${visible(k.job)}</code></a>`, true],
         ['Generation', String(k.generation ?? '')],
       ]} /><${Meta} of=${k.metadata} /></section>
-      <${Label} what="key" value=${k.label} save=${async label => {
+      <${Label} what="key" value=${changed.label ?? k.label} save=${async label => {
         await send('PATCH', path, {label});
-        key.reload();
+        setChanged({label});
       }} />
       <${Children} path=${path} chain=${k.chain} />`}<//>`;
 }

@@ -18,13 +18,17 @@ export function Label({what, value, save}) {
       set({busy: false, saved: false, error});
     }
   };
+  const typed = event => {
+    setText(event.target.value);
+    set(s => ({...s, saved: false}));
+  };
   return html`<form class="card label" onSubmit=${submit}>
     <label for="label">Label of this ${what}</label>
-    <div class="row"><input id="label" value=${text} onInput=${e => { setText(e.target.value); set(s => ({...s, saved: false})); }}
+    <div class="row"><input id="label" value=${text} onInput=${typed}
       aria-describedby="label-hint" aria-invalid=${bytes > most ? 'true' : 'false'} />
       <button type="submit" disabled=${state.busy || bytes > most}>${state.busy ? 'Saving…' : 'Save'}</button></div>
-    <p id="label-hint" class="small muted">A remark for people, up to ${most} bytes: it changes nothing of what the ${what}${' '}
-      is. The last one written counts. ${bytes > most && html`<b>It has ${bytes} bytes.</b>`}</p>
+    <p id="label-hint" class="small muted">A remark for people, up to ${most} bytes: it changes nothing of what the
+      ${` ${what} `}is. The last one written counts. ${bytes > most && html`<b>It has ${bytes} bytes.</b>`}</p>
     <p role="status" class="small">${state.saved ? '✓ Saved' : ''}</p>
     <${Fault} error=${state.error} />
   </form>`;

@@ -20,7 +20,8 @@ export function Overview({fleet, approvals}) {
     <section aria-labelledby="newest"><h2 id="newest">Newest jobs</h2>
       <${Resource} of=${jobs} isEmpty=${d => d.jobs.length === 0} empty="No job yet.">${d => html`
         <${JobTable} jobs=${d.jobs} caption="The newest jobs" />`}<//></section>
-    ${fleet.data && html`<section class="card" aria-labelledby="identity"><h2 id="identity">This fleet</h2><${Facts} of=${[
+    ${fleet.data && html`<section class="card" aria-labelledby="identity"><h2 id="identity">This fleet</h2>
+      <${Facts} of=${[
       ['Name', visible(fleet.data.fleet)], ['Network', visible(fleet.data.network)],
       ['Manifest', html`<code>${visible(fleet.data.manifest)}</code>`, true],
       ['Gateways', (fleet.data.gateways ?? []).map(visible).join(', ')]]} /></section>`}`;
@@ -44,11 +45,13 @@ function Verdict({fleet, frozen, waiting}) {
     spare >= 0 && present < fleet.n && `Keys can’t be generated: that needs all ${fleet.n} nodes.`,
     spare === 0 && fleet.n > fleet.t && 'No further node may be lost: then nothing is signed.',
     spare < 0 && `${plural(-spare, 'more node')} must come back before anything is signed.`,
-    older.length > 0 && `Some keys are with older nodes still: ${older.filter(n => n.present).length} of those ${older.length} are here.`,
+    older.length > 0 && 'Some keys are with older nodes still: ' +
+      `${older.filter(n => n.present).length} of those ${older.length} are here.`,
     held.length > 0 && html`<b>Frozen:</b> ${held.map(frozenThing).join('; ')}.`,
     policies.size > 1 && 'The nodes have different policies: what one signs another may deny.',
     fleet.nodes.some(n => n.foreign) && 'Something claims another manifest in a node’s name: see the nodes.',
-    waiting > 0 && html`<a href="#/approvals">${plural(waiting, 'job')} ${waiting === 1 ? 'waits' : 'wait'} for approval</a>.`,
+    waiting > 0 && html`<a href="#/approvals">
+      ${waiting === 1 ? '1 job waits' : `${count(waiting)} jobs wait`} for approval</a>.`,
     fleet.demand.queued > 0 && `${plural(fleet.demand.queued, 'sign job')} in the queue.`,
   ].filter(Boolean);
   return html`<section class="card" aria-label="State of the fleet"><div class="verdict" role="status">
@@ -75,8 +78,10 @@ function Tiles({stats, fleet}) {
 
 function Nodes({fleet}) {
   const presence = n => html`${n.present ? html`<${Mark} is="ok">present<//>` : html`<${Mark} is="bad">missing<//>`}
-    ${n.foreign && html` <${Mark} is="bad">another manifest<//>`} ${n.twins > 0 && html` <${Mark} is="warn">twins<//>`}`;
-  return html`<${Table} caption="Nodes of the fleet" rows=${fleet.nodes} id=${n => `${n.generation}.${n.index}`} columns=${[
+    ${n.foreign && html` <${Mark} is="bad">another manifest<//>`}
+    ${n.twins > 0 && html` <${Mark} is="warn">twins<//>`}`;
+  const id = n => `${n.generation}.${n.index}`;
+  return html`<${Table} caption="Nodes of the fleet" rows=${fleet.nodes} id=${id} columns=${[
     {head: 'Node', cell: n => html`<b>${visible(n.name)}</b>`},
     {head: 'State', cell: presence},
     {head: 'Silent for', num: true, cell: n => duration(n.lag ?? NaN)},
@@ -94,8 +99,10 @@ const hash = (text, none) => (text ? html`<code title=${visible(text)}>${short(t
 
 function Resharing({of}) {
   if (!of.to || !of.total) return null;
+  const [is, word] = of.done === of.total ? ['ok', 'all are there'] :
+    of.paused ? ['warn', 'paused'] : ['run', 'going on'];
   return html`<section class="card" aria-labelledby="moving"><h2 id="moving">Keys move to the next nodes</h2>
-    <p>${of.done === of.total ? html`<${Mark} is="ok">all are there<//>` : of.paused ? html`<${Mark} is="warn">paused<//>` : html`<${Mark} is="run">going on<//>`}${' '}
+    <p><${Mark} is=${is}>${word}<//>${' '}
       ${count(of.done)} of ${plural(of.total, 'key')}</p>
     <${Bar} done=${of.done} total=${of.total} what="Keys that have moved" />
     <p class="small muted">From <code>${short(of.from)}</code> to <code>${short(of.to)}</code>.

@@ -22,8 +22,11 @@ export function money({asset, units: n, decimals = 0}) {
 
 export const payments = reading => reading?.meaning?.payments ?? [];
 
-export const Money = ({list}) => (list.length === 0 ? 'nothing to others' : html`<ul class="money">${list.map((p, i) => html`
-  <li key=${i}><b>${money(p)}</b> to <code class="whole">${visible(p.to)}</code></li>`)}</ul>`);
+export function Money({list}) {
+  if (list.length === 0) return 'nothing to others';
+  return html`<ul class="money">${list.map((p, i) => html`<li key=${i}>
+    <b>${money(p)}</b> to <code class="whole">${visible(p.to)}</code></li>`)}</ul>`;
+}
 
 // Reading shows all of it: what it comes to, then every line as frostctl approve shows it.
 export function Reading({of}) {
@@ -35,10 +38,12 @@ export function Reading({of}) {
   const asset = m?.kind === 'psbt' ? 'btc' : 'sol', coins = ['psbt', 'solana_transaction'].includes(m?.kind);
   const unclear = [...(m?.unclear ?? []), ...(m?.refused ?? [])];
   return html`
-    ${m?.kind === 'raw' && html`<div class="note bad"><strong>Nobody can read this job.</strong><p>It asks for signatures of
-      hashes or bytes, which may be of anything. What you approve is whatever its client made them of.</p></div>`}
+    ${m?.kind === 'raw' && html`<div class="note bad"><strong>Nobody can read this job.</strong>
+      <p>It asks for signatures of hashes or bytes, which may be of anything. What you approve is whatever its
+        client made them of.</p></div>`}
     ${unclear.length > 0 && html`<div class="note bad"><strong>Not all of it is clear, or would be signed.</strong>
-      <ul>${unclear.map((r, i) => html`<li key=${i}><code>${visible(r.code)}</code> ${visible(r.reason)}</li>`)}</ul></div>`}
+      <ul>${unclear.map((r, i) => html`<li key=${i}><code>${visible(r.code)}</code> ${visible(r.reason)}</li>`)}</ul>
+      </div>`}
     ${coins && html`<dl class="facts pay">
       <div><dt>Pays</dt><dd><${Money} list=${payments(of)} /></dd></div>
       <div><dt>Fee</dt><dd>${money({asset, units: m.fee})}</dd></div>

@@ -132,14 +132,15 @@ export function Copy({text, what, children}) {
     setTimeout(() => set(''), 2000);
   };
   return html`<span class="copy"><code>${children ?? visible(text)}</code><button type="button" class="quiet"
-    aria-label=${`Copy ${what}`} onClick=${copy}>copy</button><span role="status" class="small muted">${done}</span></span>`;
+    aria-label=${`Copy ${what}`} onClick=${copy}>copy</button>
+    <span role="status" class="small muted">${done}</span></span>`;
 }
 
 // Facts is a list of names and values; without a value a name is left out. A third member that is
 // true gives it a line of its own.
 export const Facts = ({of}) => html`<dl class="facts">${of.filter(([, v]) => v !== '' && v != null && v !== false)
-  .map(([name, value, long]) => html`<div key=${name} class=${long ? 'long' : ''}><dt>${name}</dt><dd>${value}</dd></div>`)}
-  </dl>`;
+  .map(([name, value, long]) => html`<div key=${name} class=${long ? 'long' : ''}>
+    <dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 
 // Bar is progress, with its words beside it.
 export function Bar({done, total, what}) {
