@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"math"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -59,11 +61,11 @@ func (m *Metrics) SetPrices(prices keyprovider.Prices) { m.provider.cost.setPric
 
 // DeviceUse is what a node's heartbeats tell of its device.
 func (m *Metrics) DeviceUse() wire.DeviceUse {
-	const micro = 1e6
+	micro := func(usd float64) uint64 { return uint64(math.Round(usd * 1e6)) }
 	calls, usd := m.provider.cost.sum()
 	return wire.DeviceUse{
-		Kind: wire.ClipHeartbeat(m.provider.name), Calls: calls, Cost: uint64(usd * micro),
-		Month: uint64(m.provider.cost.month() * micro),
+		Kind: wire.ClipHeartbeat(m.provider.name), Calls: calls, Cost: micro(usd),
+		Month: micro(m.provider.cost.month()),
 	}
 }
 
