@@ -42,7 +42,7 @@ man: build ## the man pages of all commands of the three programs, into ./man
 	rm -rf man
 	set -e; for program in $(PROGRAMS); do ./bin/$$program man man; done
 
-test: devices ## go vet, all tests under the race detector, 2,000 seeds of the simulator
+test: devices ## go vet, all tests, most under the race detector, 2,000 seeds of the simulator
 	GO="$(GO)" $(WITH_DEVICES) scripts/test
 
 test-dkg: devices ## a 2-of-3 key generation and a signature with each key provider, and with a mixed fleet
@@ -111,7 +111,7 @@ $(BENCHSTAT):
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
 WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)" \
 	FROSTFLEET_CONSENSUS="$(CONSENSUS)"
-devices: setup $(VENV)/ready $(JNATS)/ready $(NODE)/interop/ready $(NODE)/typescript/ready $(NODE)/console/ready $(CONSENSUS)
+devices: setup $(VENV)/ready $(JNATS)/ready $(addprefix $(NODE)/,interop/ready typescript/ready console/ready) $(CONSENSUS)
 setup:
 	GO="$(GO)" scripts/setup
 

@@ -11,7 +11,8 @@ import (
 func TestRestorePutsBack(t *testing.T) {
 	_, restore, _ := strings.Cut(page(t, "operations.md"), "#### Its disk is lost\n")
 	restore, _, _ = strings.Cut(restore, "#### Start it again\n")
-	for name, storage := range map[string]string{"aws-kms.md": "/data/frost-shares-node0", "hsm.md": "/var/lib/frostfleet/node0"} {
+	for name, storage := range map[string]string{"aws-kms.md": "/data/frost-shares-node0",
+		"hsm.md": "/var/lib/frostfleet/node0"} {
 		lines := regexp.MustCompile("install [^`\n]*"+storage).FindAllString(page(t, name), -1)
 		if len(lines) != 2 {
 			t.Errorf("%s: %q make and fill %s: want one that makes it, and one that fills it", name, lines, storage)

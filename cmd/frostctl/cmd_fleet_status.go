@@ -136,14 +136,16 @@ func fleetFields(f *httpclient.Fleet) []field {
 		frozen = fmt.Sprintf("%d in force (frostctl freezes)", f.Freezes)
 	}
 	return []field{
-		{"manifest", f.Manifest}, {"gateways", strings.Join(f.Gateways, ", ")}, {"ready", ready}, {"sign jobs waiting", waiting},
+		{"manifest", f.Manifest}, {"gateways", strings.Join(f.Gateways, ", ")}, {"ready", ready}, {"sign jobs waiting",
+			waiting},
 		{"resharing", moving}, {"freezes", frozen},
 	}
 }
 
 func nodeGrid(f *httpclient.Fleet) *grid {
 	g := &grid{sentence: "REMARK", columns: []column{
-		{name: "NODE", least: 8}, {name: "PRESENT"}, {name: "HEARD"}, {name: "LOAD"}, {name: "BACKLOG"}, {name: "VERSION", least: 8},
+		{name: "NODE", least: 8}, {name: "PRESENT"}, {name: "HEARD"}, {name: "LOAD"}, {name: "BACKLOG"}, {name: "VERSION",
+			least: 8},
 		{name: "POLICY"}, {name: "EPOCH"}, {name: "HOST", least: 8},
 	}}
 	for _, n := range f.Nodes {

@@ -40,7 +40,8 @@ and jobs watch those in work.`,
 		RunE: jobs,
 	}
 	addConfigFlag(cmd)
-	cmd.AddCommand(newJobsListCommand(), newJobsWatchCommand(), newJobsResultCommand(), newJobsPublishCommand(), newJobsPendingCommand())
+	cmd.AddCommand(newJobsListCommand(), newJobsWatchCommand(), newJobsResultCommand(), newJobsPublishCommand(),
+		newJobsPendingCommand())
 	return cmd
 }
 
@@ -68,7 +69,8 @@ type jobLine struct {
 
 // jobLineOf is a job as a gateway says it. Its time is that of its end, if it has ended.
 func jobLineOf(j httpclient.Job) jobLine {
-	l := jobLine{Job: j.ID, Kind: wire.Kind(j.Kind), Time: j.Created, Status: wire.Status(j.Status), Code: wire.Code(j.Code),
+	l := jobLine{Job: j.ID, Kind: wire.Kind(j.Kind), Time: j.Created, Status: wire.Status(j.Status),
+		Code:  wire.Code(j.Code),
 		Error: j.Error, Amount: j.Done, Gateway: j.Gateway, Client: j.Client, Chain: j.Chain, Count: j.Count,
 		Created: j.Created, Ended: j.EndedAt, Label: j.Label, Metadata: j.Metadata}
 	if !l.Ended.IsZero() {

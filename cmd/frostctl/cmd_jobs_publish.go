@@ -45,7 +45,8 @@ func publishFiles(cmd *cobra.Command, o *requestOptions, files []string) error {
 		return err
 	}
 	if f.Head.Client != cfg.Name {
-		return fmt.Errorf("%s: the job is of client %s, and the client configuration of %s", files[0], f.Head.Client, cfg.Name)
+		return fmt.Errorf("%s: the job is of client %s, and the client configuration of %s", files[0], f.Head.Client,
+			cfg.Name)
 	}
 	job, err := f.open(cmd, cfg.Manifest, o.keys)
 	if err != nil {

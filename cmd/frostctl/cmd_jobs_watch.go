@@ -89,7 +89,8 @@ func watchJob(ctx context.Context, cmd *cobra.Command, c *httpclient.Client, id 
 		}
 	}
 	l := jobLineOf(last)
-	return ending(l.Status, client.JobError{Job: id, Code: client.Code(l.Code), Message: harmless(l.Error), Gateway: l.Gateway})
+	return ending(l.Status, client.JobError{Job: id, Code: client.Code(l.Code), Message: harmless(l.Error),
+		Gateway: l.Gateway})
 }
 
 // stopped is the error of a watch that ended before its job.

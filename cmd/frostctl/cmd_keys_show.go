@@ -67,7 +67,8 @@ type field struct{ name, value string }
 func keyFields(k httpclient.Key) []field {
 	fields := []field{
 		{"key", k.ID}, {"client", k.Client}, {"chain", k.Chain}, {"address", k.Address}, {"label", k.Label},
-		{"public key", k.PublicKey}, {"chain code", k.ChainCode}, {"xpub", k.Xpub}, {"descriptor", k.Descriptor}, {"job", k.Job},
+		{"public key", k.PublicKey}, {"chain code", k.ChainCode}, {"xpub", k.Xpub}, {"descriptor", k.Descriptor}, {"job",
+			k.Job},
 		{"generation", strconv.FormatUint(uint64(k.Generation), 10)}, {"created", instant(k.Created)},
 	}
 	return append(fields, metadataFields(k.Metadata)...)

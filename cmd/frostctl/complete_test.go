@@ -12,7 +12,8 @@ func TestCompletion(t *testing.T) {
 	t.Chdir(t.TempDir())
 	a, b := strings.Repeat("a", 32)+".0", strings.Repeat("b", 32)+".12"
 	line := `{"client":"c","job":"{}","result":{"keys":[{"id":"` + a + `"},{"id":"` + b + `"}]}}` + "\n"
-	for name, text := range map[string]string{"keys.jsonl": line, "other.jsonl": strings.ReplaceAll(line, a, b), "huge": "x"} {
+	for name, text := range map[string]string{"keys.jsonl": line, "other.jsonl": strings.ReplaceAll(line, a, b),
+		"huge": "x"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

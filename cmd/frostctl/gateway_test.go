@@ -21,7 +21,8 @@ const (
 	badJob  = "0198c0de-7a10-7cc3-98c4-dc0c0c073990"
 	waitJob = "0198c0de-7a10-7cc3-98c4-dc0c0c073991"
 	address = "bcrt1p9n5fjd2mdku2nms7rfax984ptwrqj4af36vzf4cs0dtrarfwn0nslwrp9s"
-	keyJSON = `{"id":"` + oneKey + `","client":"client0","chain":"bitcoin","public_key":"02aa","chain_code":"bb","address":"` +
+	keyJSON = `{"id":"` + oneKey +
+		`","client":"client0","chain":"bitcoin","public_key":"02aa","chain_code":"bb","address":"` +
 		address + `","descriptor":"tr(d)","xpub":"tpubX","job":"` + oneJob + `","generation":0,` +
 		`"created":"2026-01-02T03:04:05Z","label":"old\u001b[2J","metadata":{"a":"1","b":"2"}}`
 	fleetJSON = `{"fleet":"dev","network":"regtest","manifest":"22bd","n":3,"t":2,"epochs":[1,2],"version":"v1","ready":false,
@@ -61,7 +62,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", kind)
 		fmt.Fprint(w, text)
 	}
-	denied := jobJSON(badJob, "denied", `,"ended":"2026-01-02T03:04:06Z","code":"policy_denied","error":"rule\u001b[2J says no"`)
+	denied := jobJSON(badJob, "denied",
+		`,"ended":"2026-01-02T03:04:06Z","code":"policy_denied","error":"rule\u001b[2J says no"`)
 	switch path := r.URL.Path; {
 	case path == "/v1/keys" && r.URL.Query().Get("label") == "none":
 		answer("application/json", `{"keys":[]}`)
@@ -86,7 +88,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/v1/jobs/"+oneJob:
 		answer("application/json", jobJSON(oneJob, "done", ""))
 	case path == "/v1/jobs/"+oneJob+"/events":
-		answer("text/event-stream", "event: job\nid: 1\ndata: "+jobJSON(oneJob, "accepted", "")+"\n\nevent: job\nid: 2\ndata: "+
+		answer("text/event-stream", "event: job\nid: 1\ndata: "+jobJSON(oneJob, "accepted",
+			"")+"\n\nevent: job\nid: 2\ndata: "+
 			jobJSON(oneJob, "done", `,"ended":"2026-01-02T03:04:06Z"`)+"\n\n")
 	case path == "/v1/jobs/"+badJob+"/events":
 		answer("text/event-stream", "event: job\nid: 1\ndata: "+denied+"\n\n")
@@ -107,7 +110,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *fake) problem(w http.ResponseWriter, status int, code string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"type":"urn:frostfleet:problem:%[1]s","status":%[2]d,"code":%[1]q,"detail":"the detail","request_id":"r1"}`, code, status)
+	fmt.Fprintf(w,
+		`{"type":"urn:frostfleet:problem:%[1]s","status":%[2]d,"code":%[1]q,"detail":"the detail","request_id":"r1"}`, code, status)
 }
 
 // newFake runs one, which the environment names, in an empty folder.
@@ -136,7 +140,8 @@ func TestGatewayCommands(t *testing.T) {
 		stderr string
 		asked  string // last question
 	}{
-		{"keys list --label x --since 2026-01-31 --limit 1", 0, oneKey + "  bitcoin  " + address + "  old[2J  2026-01-02T03:04:05Z\n",
+		{"keys list --label x --since 2026-01-31 --limit 1", 0, oneKey + "  bitcoin  " + address +
+			"  old[2J  2026-01-02T03:04:05Z\n",
 			"there are more", "GET /v1/keys?label=x&limit=2&since=2026-01-31T00%3A00%3A00Z"},
 		{"keys list --all --chain bitcoin --text t --job " + oneJob, 0, "KEY ", "",
 			"GET /v1/keys?chain=bitcoin&job=" + oneJob + "&limit=1000&text=t"},
@@ -147,27 +152,32 @@ func TestGatewayCommands(t *testing.T) {
 		{"keys show 9535a7b72a0b6fd05355f9901cd86449.7", exitError, "", "404 not_found: the detail (request r1)", ""},
 		{"keys label " + oneKey + " --label new --metadata b= --metadata c=3", 0, "key " + oneKey + ": ", "",
 			"PATCH /v1/keys/" + oneKey},
-		{"keys label --job " + oneJob + " --metadata x=y=z", 0, "job " + oneJob + ": no label", "", "PATCH /v1/jobs/" + oneJob},
+		{"keys label --job " + oneJob + " --metadata x=y=z", 0, "job " + oneJob + ": no label", "", "PATCH /v1/jobs/" +
+			oneJob},
 		{"keys export", 0, oneKey, "", "GET /v1/keys/export?format=ndjson"},
 		{"keys export --label cut", exitError, oneKey, "ends too early", ""},
 		{"keys descriptor --key " + oneKey, 0, "tr(both)\n", "nothing here proves it", ""},
 		{"keys descriptor --split --key " + oneKey, 0, "tr(0)\ntr(1)\n", "--keys FILE", ""},
 		{"keys xpub --key " + oneKey, 0, "tpubX\n", "nothing here proves it", ""},
-		{"jobs list", 0, "2026-01-02T03:04:06Z  " + badJob + "  keygen  denied    2       policy_denied  rule[2J says no\n", "",
+		{"jobs list", 0, "2026-01-02T03:04:06Z  " + badJob +
+			"  keygen  denied    2       policy_denied  rule[2J says no\n", "",
 			"GET /v1/jobs?limit=101"},
-		{"jobs list --kind sign --status failed --limit 1", 0, oneJob, "there are more", "GET /v1/jobs?kind=sign&limit=2&status=failed"},
+		{"jobs list --kind sign --status failed --limit 1", 0, oneJob, "there are more",
+			"GET /v1/jobs?kind=sign&limit=2&status=failed"},
 		{"jobs watch " + oneJob, 0, "2026-01-02T03:04:05Z  " + oneJob + "  keygen  accepted  2 of 3\n", "", ""},
 		{"jobs watch " + badJob, exitRefused, "denied  2 of 3  policy_denied: rule", "policy_denied", ""},
 		{"jobs watch " + waitJob + " --timeout 1s", exitTimeout, "pending", "waits for approvals", ""},
 		{"jobs watch --timeout 1s --every 50ms", 0, oneJob, "", ""},
-		{"jobs result " + oneJob, 0, oneKey + "\t" + address + "\n", "nothing here proves it", "GET /v1/jobs/" + oneJob + "/result"},
+		{"jobs result " + oneJob, 0, oneKey + "\t" + address + "\n", "nothing here proves it", "GET /v1/jobs/" + oneJob +
+			"/result"},
 		{"jobs result " + badJob, exitTimeout, "", "no result is stored", ""},
 		{"fleet status", 0, "fleet dev on regtest: 2 of 3 sign, 2 are present\n", "", "GET /v1/fleet"},
 	} {
 		stdout, stderr, code := call(t, "", strings.Fields(tt.args)...)
 		if code != tt.code || !strings.Contains(stdout, tt.stdout) || (tt.stdout == "") != (stdout == "") ||
 			!strings.Contains(stderr, tt.stderr) || (tt.stderr == "") != (stderr == "") {
-			t.Errorf("%s: exit code %d, printed %q, said %q; want %d, %q and %q", tt.args, code, stdout, stderr, tt.code, tt.stdout,
+			t.Errorf("%s: exit code %d, printed %q, said %q; want %d, %q and %q", tt.args, code, stdout, stderr, tt.code,
+				tt.stdout,
 				tt.stderr)
 		}
 		if tt.asked != "" && f.asked[len(f.asked)-1] != tt.asked {
@@ -189,7 +199,8 @@ func TestFleetStatusTooFew(t *testing.T) {
 	f := newFake(t)
 	f.present = false
 	stdout, stderr, code := call(t, "", "fleet", "status")
-	if code != exitTooFew || !strings.Contains(stdout, "1 are present") || !strings.Contains(stderr, "1 of 3, and it takes 2") {
+	if code != exitTooFew || !strings.Contains(stdout, "1 are present") || !strings.Contains(stderr,
+		"1 of 3, and it takes 2") {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 }
@@ -201,8 +212,10 @@ func TestJSONLines(t *testing.T) {
 		"keys list", "keys list --limit 1", "keys list --label none", "keys show " + oneKey,
 		"keys show 9535a7b72a0b6fd05355f9901cd86449.7", "keys label " + oneKey + " --label l", "keys label " + oneKey,
 		"keys export", "keys export --label cut", "keys export --out keys.out", "keys export --out token",
-		"keys descriptor --key " + oneKey, "keys xpub --key " + oneKey, "jobs list", "jobs watch " + oneJob, "jobs watch " + badJob,
-		"jobs watch " + waitJob + " --timeout 500ms", "jobs result " + oneJob, "jobs result " + badJob, "fleet status", "exit-codes",
+		"keys descriptor --key " + oneKey, "keys xpub --key " + oneKey, "jobs list", "jobs watch " + oneJob,
+		"jobs watch " + badJob,
+		"jobs watch " + waitJob + " --timeout 500ms", "jobs result " + oneJob, "jobs result " + badJob, "fleet status",
+		"exit-codes",
 		"fleet nonsense", "keys", "keygen --chain dogecoin", "check --config none.toml", "verify --keys none", "man pages",
 		"addresses --key " + oneKey + " --count 1", "tx show none", "approve none --approver a --approver-key b",
 	} {
@@ -272,18 +285,21 @@ func TestGatewayUsage(t *testing.T) {
 		"jobs watch --every 0s":                                   "--every",
 		"fleet status --every=-1s":                                "--every",
 	} {
-		if stdout, stderr, code := call(t, "", strings.Fields(args)...); code != exitUsage || stdout != "" || !strings.Contains(stderr, says) {
+		if stdout, stderr, code := call(t, "", strings.Fields(args)...); code != exitUsage || stdout != "" ||
+			!strings.Contains(stderr, says) {
 			t.Errorf("%s: exit code %d, printed %q, said %q; want 2 and %q", args, code, stdout, stderr, says)
 		}
 	}
 	t.Setenv(envURL, "http://gateway.example.org")
-	if _, stderr, code := call(t, "", "keys", "list"); code != exitUsage || !strings.Contains(stderr, "anybody on the way reads the token") {
+	if _, stderr, code := call(t, "", "keys", "list"); code != exitUsage || !strings.Contains(stderr,
+		"anybody on the way reads the token") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	t.Setenv(envURL, "")
 	for _, args := range []string{"keys list", "keys show " + oneKey, "keys label " + oneKey + " --label x", "keys export",
 		"jobs watch", "fleet status", "jobs result " + oneJob} {
-		if _, stderr, code := call(t, "", strings.Fields(args)...); code != exitUsage || !strings.Contains(stderr, "[http] of client.toml") {
+		if _, stderr, code := call(t, "", strings.Fields(args)...); code != exitUsage || !strings.Contains(stderr,
+			"[http] of client.toml") {
 			t.Errorf("%s: exit code %d, %s", args, code, stderr)
 		}
 	}
@@ -311,7 +327,8 @@ func TestGatewaySection(t *testing.T) {
 		}
 	}
 	write("\n[http]\nurl = \"https://away.example.org\"\ntoken_file = \"../token\"\n")
-	if stdout, stderr, code := call(t, "", "keys", "list", "--config", file); code != 0 || !strings.Contains(stdout, oneKey) {
+	if stdout, stderr, code := call(t, "", "keys", "list", "--config", file); code != 0 || !strings.Contains(stdout,
+		oneKey) {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 	if stdout, stderr, code := call(t, "", "check", "--config", file); code != 0 || !strings.Contains(stdout, server) {
@@ -320,7 +337,8 @@ func TestGatewaySection(t *testing.T) {
 	t.Setenv(envURL, "")
 	t.Setenv(envToken, "")
 	write("\n[http]\nurl = \"" + server + "\"\ntoken_file = \"../token\"\n")
-	if stdout, stderr, code := call(t, "", "keys", "list", "--config", file); code != 0 || !strings.Contains(stdout, oneKey) {
+	if stdout, stderr, code := call(t, "", "keys", "list", "--config", file); code != 0 || !strings.Contains(stdout,
+		oneKey) {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 	if err := os.Chmod("token", 0o640); err != nil {

@@ -66,7 +66,8 @@ func TestTablesFit(t *testing.T) {
 }
 
 func TestGrid(t *testing.T) {
-	g := &grid{sentence: "WHY", columns: []column{{name: "ID", least: 5, middle: true}, {name: "NAME", least: 4}, {name: "N"}}}
+	g := &grid{sentence: "WHY", columns: []column{{name: "ID", least: 5, middle: true}, {name: "NAME", least: 4},
+		{name: "N"}}}
 	g.add("", "0123456789", "a", "1")
 	g.add("one two three", "x\x1b[2J\u202e", "語語語", "")
 	for width, want := range map[int]string{

@@ -12,6 +12,7 @@ import (
 // safe for concurrent use.
 type Reshares struct {
 	attempts map[string]*Attempt // by the id of the resharing
+	slots    map[string]*Attempt // by every id that its slots have
 }
 
 // Attempt is one of them.
@@ -22,11 +23,21 @@ type Attempt struct {
 	source, next *wire.Manifest
 	dealt        *wire.Opener // opens what the dealers sealed
 	got          *wire.Opener // and the nodes that get the shares
-	values       map[key]*value
+	slices       []string     // ids of their deals
+	values       map[place]*value
+}
+
+// place names a slot of an attempt.
+type place struct {
+	kind  wire.SlotKind
+	node  int
+	slice int // of a deal
 }
 
 // NewReshares returns a board with no attempt.
-func NewReshares() *Reshares { return &Reshares{attempts: map[string]*Attempt{}} }
+func NewReshares() *Reshares {
+	return &Reshares{attempts: map[string]*Attempt{}, slots: map[string]*Attempt{}}
+}
 
 // Open begins to keep what is said of an attempt, which the caller has checked
 // (Reshare.Check). It returns the one that is open already, if one is.
@@ -38,9 +49,15 @@ func (b *Reshares) Open(
 		return a
 	}
 	a := &Attempt{
-		Reshare: r, ID: id, source: source, next: next, dealt: dealt, got: got, values: map[key]*value{},
+		Reshare: r, ID: id, source: source, next: next, dealt: dealt, got: got, values: map[place]*value{},
+	}
+	for _, s := range r.Slices() {
+		a.slices = append(a.slices, s.ID())
 	}
 	b.attempts[id] = a
+	for _, slot := range a.IDs() {
+		b.slots[slot] = a
+	}
 	return a
 }
 
@@ -48,7 +65,16 @@ func (b *Reshares) Open(
 func (b *Reshares) Get(id string) *Attempt { return b.attempts[id] }
 
 // Forget lets go of an attempt.
-func (b *Reshares) Forget(id string) { delete(b.attempts, id) }
+func (b *Reshares) Forget(id string) {
+	a := b.attempts[id]
+	if a == nil {
+		return
+	}
+	delete(b.attempts, id)
+	for _, slot := range a.IDs() {
+		delete(b.slots, slot)
+	}
+}
 
 // Len counts the attempts.
 func (b *Reshares) Len() int { return len(b.attempts) }
@@ -61,10 +87,13 @@ func (b *Reshares) Put(msg wire.LogMessage) (a *Attempt, slot wire.Slot, changed
 	if err != nil || !slot.Kind.Resharing() {
 		return nil, slot, false
 	}
-	if a = b.attempts[slot.ID]; a == nil {
+	if a = b.slots[slot.ID]; a == nil {
 		return nil, slot, false
 	}
-	k := key{slot.Kind, slot.Node}
+	k, ok := a.place(slot)
+	if !ok {
+		return a, slot, false
+	}
 	if old := a.values[k]; old != nil && old.seq <= msg.Seq {
 		return a, slot, false
 	}
@@ -117,34 +146,74 @@ func (a *Attempt) read(slot wire.Slot, msg wire.LogMessage) *value {
 	return v
 }
 
+// IDs are those under which the rounds have something of the attempt: its own, and those of its
+// slices if there are several.
+func (a *Attempt) IDs() []string {
+	if len(a.slices) == 1 {
+		return a.slices
+	}
+	return append([]string{a.ID}, a.slices...)
+}
+
+// place is that of a slot. It is not ok if the attempt has no such slot: a deal stands under the
+// id of its slice, all else under the attempt's own.
+func (a *Attempt) place(slot wire.Slot) (p place, ok bool) {
+	p = place{kind: slot.Kind, node: slot.Node}
+	if slot.Kind != wire.SlotReshareDeal {
+		return p, slot.ID == a.ID
+	}
+	p.slice = slices.Index(a.slices, slot.ID)
+	return p, p.slice >= 0
+}
+
+// DealSlots are the slots of the deals: dealer by dealer, and of each by slice.
+func (a *Attempt) DealSlots() (all []wire.Slot) {
+	for _, d := range a.Dealers {
+		for _, id := range a.slices {
+			all = append(all, wire.Slot{Kind: wire.SlotReshareDeal, ID: id, Node: int(d)})
+		}
+	}
+	return all
+}
+
 // dealer is the place of a node among the dealers, -1 if it is none.
 func (a *Attempt) dealer(node int) int {
 	return slices.IndexFunc(a.Dealers, func(d byte) bool { return int(d) == node })
 }
 
+// at is what stands in a slot of the attempt, nil if nothing does.
+func (a *Attempt) at(slot wire.Slot) *value {
+	p, ok := a.place(slot)
+	if !ok {
+		return nil
+	}
+	return a.values[p]
+}
+
 // Seq is the sequence of the message that stands in a slot, 0 if none does.
 func (a *Attempt) Seq(slot wire.Slot) uint64 {
-	if v := a.values[key{slot.Kind, slot.Node}]; v != nil {
+	if v := a.at(slot); v != nil {
 		return v.seq
 	}
 	return 0
 }
 
-// Deals are the raw deals in the order of the dealers, nil where one is missing.
+// Deals are the raw deals in the order of DealSlots, nil where one is missing.
 func (a *Attempt) Deals() [][]byte {
-	all := make([][]byte, len(a.Dealers))
-	for i, d := range a.Dealers {
-		if v := a.values[key{wire.SlotReshareDeal, int(d)}]; v != nil {
+	slots := a.DealSlots()
+	all := make([][]byte, len(slots))
+	for i, slot := range slots {
+		if v := a.at(slot); v != nil {
 			all[i] = v.body
 		}
 	}
 	return all
 }
 
-// Digests are those of the deals in the order of the dealers; false if some are missing.
+// Digests are those of the deals in the same order; false if some are missing.
 func (a *Attempt) Digests() (all [][32]byte, ok bool) {
-	for _, d := range a.Dealers {
-		v := a.values[key{wire.SlotReshareDeal, int(d)}]
+	for _, slot := range a.DealSlots() {
+		v := a.at(slot)
 		if v == nil {
 			return nil, false
 		}
@@ -153,11 +222,11 @@ func (a *Attempt) Digests() (all [][32]byte, ok bool) {
 	return all, true
 }
 
-// Absent lists the dealers that have not dealt, ascending.
+// Absent lists the dealers that have not dealt all slices, ascending.
 func (a *Attempt) Absent() (nodes []int) {
-	for _, d := range a.Dealers {
-		if a.values[key{wire.SlotReshareDeal, int(d)}] == nil {
-			nodes = append(nodes, int(d))
+	for _, slot := range a.DealSlots() {
+		if a.at(slot) == nil && !slices.Contains(nodes, slot.Node) {
+			nodes = append(nodes, slot.Node)
 		}
 	}
 	return nodes
@@ -167,7 +236,7 @@ func (a *Attempt) Absent() (nodes []int) {
 func (a *Attempt) Certificates() [][]byte {
 	all := make([][]byte, a.next.N)
 	for node := range all {
-		if v := a.values[key{wire.SlotReshareCert, node}]; v != nil {
+		if v := a.values[place{kind: wire.SlotReshareCert, node: node}]; v != nil {
 			all[node] = v.body
 		}
 	}
@@ -176,7 +245,7 @@ func (a *Attempt) Certificates() [][]byte {
 
 // Certificate is that of a node, nil if it has not certified.
 func (a *Attempt) Certificate(node int) *wire.Certificate {
-	if v := a.values[key{wire.SlotReshareCert, node}]; v != nil {
+	if v := a.values[place{kind: wire.SlotReshareCert, node: node}]; v != nil {
 		return v.certificate
 	}
 	return nil
@@ -186,7 +255,7 @@ func (a *Attempt) Certificate(node int) *wire.Certificate {
 func (a *Attempt) Certified() *wire.Certificate {
 	var first *wire.Certificate
 	for node := range a.next.N {
-		v := a.values[key{wire.SlotReshareCert, node}]
+		v := a.values[place{kind: wire.SlotReshareCert, node: node}]
 		if v == nil || first != nil && !v.certificate.Agrees(first) {
 			return nil
 		}
@@ -200,7 +269,7 @@ func (a *Attempt) Certified() *wire.Certificate {
 // Uncertified lists the nodes that have not certified, ascending.
 func (a *Attempt) Uncertified() (nodes []int) {
 	for node := range a.next.N {
-		if a.values[key{wire.SlotReshareCert, node}] == nil {
+		if a.values[place{kind: wire.SlotReshareCert, node: node}] == nil {
 			nodes = append(nodes, node)
 		}
 	}
@@ -211,7 +280,7 @@ func (a *Attempt) Uncertified() (nodes []int) {
 func (a *Attempt) Aborts() map[int]*wire.Complaint {
 	all := map[int]*wire.Complaint{}
 	for node := range a.next.N {
-		if v := a.values[key{wire.SlotReshareAbort, node}]; v != nil {
+		if v := a.values[place{kind: wire.SlotReshareAbort, node: node}]; v != nil {
 			all[node] = v.abort
 		}
 	}

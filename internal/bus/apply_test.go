@@ -320,3 +320,32 @@ func TestApplyReplacesOldConsumers(t *testing.T) {
 	}
 	noneLeft(t, b)
 }
+
+// TestNewStreamsMayBeMissing: programs of this release begin before the administrator has made what
+// the release before did not have, also where the servers do not let them ask for it yet. They say so.
+func TestNewStreamsMayBeMissing(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	for _, stream := range []Stream{Requests, Labels} {
+		if err := b.Delete(ctx, stream); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, check := range map[string]func(context.Context) error{
+		"gateway": b.CheckServing, "worker": b.CheckStreams,
+	} {
+		if err := check(ctx); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var drift *DriftError
+	if err := b.Check(ctx); !errors.As(err, &drift) || len(drift.Drifts) != 2 {
+		t.Errorf("the administrator is told: %v", err)
+	}
+	if err := b.Delete(ctx, Results); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.CheckServing(ctx); !errors.As(err, &drift) || len(drift.Drifts) != 1 {
+		t.Errorf("a stream that is not new: %v", err)
+	}
+}

@@ -57,7 +57,8 @@ func plainTree(cmd *cobra.Command) {
 }
 
 // markdown escapes what Markdown reads as anything but text.
-var markdown = strings.NewReplacer(`\`, `\\`, "`", "\\`", `*`, `\*`, `_`, `\_`, `{`, `\{`, `}`, `\}`, `[`, `\[`, `]`, `\]`,
+var markdown = strings.NewReplacer(`\`, `\\`, "`", "\\`", `*`, `\*`, `_`, `\_`, `{`, `\{`, `}`, `\}`, `[`, `\[`,
+	`]`, `\]`,
 	`<`, `\<`, `>`, `\>`, `#`, `\#`, `|`, `\|`, `~`, `\~`)
 
 // page is a help text in Markdown. Lines that are laid out by spaces stay as they are.

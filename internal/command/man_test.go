@@ -55,8 +55,10 @@ func TestMan(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := strings.NewReplacer(`\-`, "-", `\&`, "", `\\`, `\`, `\fB`, "", `\fP`, "").Replace(string(text))
-	for _, want := range []string{"Does <this> and *that*", "tr([f]xpub/<0;1>/*)#sum, a_b_c, `x`, ~y~, {z|w}, \\d and *stars*.",
-		"  --one  laid out\n  --two  by spaces\n", ".TH is no macro here.", "'nor is this", "a <value> of *them*", "program sub <X>"} {
+	for _, want := range []string{"Does <this> and *that*",
+		"tr([f]xpub/<0;1>/*)#sum, a_b_c, `x`, ~y~, {z|w}, \\d and *stars*.",
+		"  --one  laid out\n  --two  by spaces\n", ".TH is no macro here.", "'nor is this", "a <value> of *them*",
+		"program sub <X>"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in\n%s", want, page)
 		}
@@ -69,7 +71,8 @@ func TestMan(t *testing.T) {
 }
 
 func TestWrap(t *testing.T) {
-	for text, want := range map[string]string{"": "", "one two three": "one two\n three", "longer-than-that": "longer-than-that"} {
+	for text, want := range map[string]string{"": "", "one two three": "one two\n three",
+		"longer-than-that": "longer-than-that"} {
 		if got := wrap(text, 8, "\n "); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}

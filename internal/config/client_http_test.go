@@ -20,12 +20,14 @@ func clientFile(t *testing.T, more string) string {
 
 func TestClientHTTP(t *testing.T) {
 	t.Parallel()
-	path := clientFile(t, "[http]\nurl = \"https://a.example:8080, http://127.0.0.1:1\"\ntoken_file = \"t\"\nca = \"/c\"\n")
+	path := clientFile(t,
+		"[http]\nurl = \"https://a.example:8080, http://127.0.0.1:1\"\ntoken_file = \"t\"\nca = \"/c\"\n")
 	c, err := ParseClient(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (ClientHTTP{"https://a.example:8080, http://127.0.0.1:1", filepath.Join(filepath.Dir(path), "t"), "/c"}); c.HTTP != want {
+	if want := (ClientHTTP{"https://a.example:8080, http://127.0.0.1:1", filepath.Join(filepath.Dir(path), "t"),
+		"/c"}); c.HTTP != want {
 		t.Errorf("%+v, want %+v", c.HTTP, want)
 	}
 	if c, err = ParseClient(clientFile(t, "")); err != nil || c.HTTP != (ClientHTTP{}) {

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/wiretest"
@@ -311,5 +313,34 @@ func TestCursors(t *testing.T) {
 		if _, err := d.Jobs(JobQuery{After: after}); !errors.Is(err, ErrCursor) {
 			t.Errorf("jobs after %.20q: %v", after, err)
 		}
+	}
+}
+
+// TestNotesAreAudited: who said what of a key or a job is in the audit log of the gateway that took it.
+func TestNotesAreAudited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dir := t.TempDir()
+	log, err := audit.Open(audit.Config{Dir: dir, By: "gw", Role: "gateway", Manifest: strings.Repeat("0", 64)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := w.config("directory.db")
+	cfg.Audit = log
+	d := w.runConfig(cfg)
+	w.note(d.Directory, Remark{Client: "alice", Job: jobID(1), Label: "Cold", By: "shop", Time: time.Now()})
+	if err := d.Note(w.ctx, Remark{Client: "alice", Job: jobID(1), Label: "\n", By: "shop"}); !errors.Is(err, ErrRemark) {
+		t.Errorf("a remark that is none: %v", err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "audit-000001.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), `"event":"label"`); n != 1 || !strings.Contains(string(text), `"reason":"shop says`) ||
+		!strings.Contains(string(text), "Cold") || !strings.Contains(string(text), jobID(1)) {
+		t.Errorf("%s", text)
 	}
 }

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -10,11 +11,15 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/wiretest"
@@ -200,4 +205,63 @@ func BenchmarkEntry(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkHotPath is what a batch of 1,000 keys costs the key generation: its gateway has verified
+// the head and computed the addresses anyway, and hands both on. Per operation: the processor time of
+// all that the directory does then, to the end of the index.
+func BenchmarkHotPath(b *testing.B) {
+	d := alone(b)
+	p := newPoints()
+	e := &wire.Entry{EntryHead: wire.EntryHead{Header: wire.BatchHeader{
+		Client: "alice", Suite: uint8(frost.Secp256k1TR), K: 1000,
+	}}}
+	keys := make([]wire.Key, 1000)
+	for i := range keys {
+		public := p.next()
+		e.Keys = append(e.Keys, wire.EntryKey{Index: uint32(i), Owner: "alice", PublicKey: public})
+		address, err := chain.Address(wire.Bitcoin, "regtest", public)
+		if err != nil {
+			b.Fatal(err)
+		}
+		keys[i].Address = address
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	var writes sync.WaitGroup
+	writes.Go(func() {
+		if err := d.runWrites(ctx); err != nil {
+			b.Error(err)
+		}
+	})
+	writes.Go(func() { d.runEntries(ctx) })
+	before := processor(b)
+	for i := 0; b.Loop(); i++ {
+		e.ID = fmt.Sprintf("%032x", rand.Uint64())
+		for k := range keys {
+			keys[k].ID = wire.KeyID{Batch: e.ID, Index: k}.String()
+		}
+		d.Entry(e, bus.Message{Seq: uint64(i + 1), Time: time.Now(), Header: map[string][]string{wire.HeaderJob: {jobID(i)}}})
+		d.Computed(keys)
+		if i%64 == 63 { // as many as come in some seconds
+			for d.index.todo.Load() < 32 {
+				time.Sleep(time.Millisecond)
+			}
+			if err := d.indexSome(ctx); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(processor(b)-before)/float64(b.N)/1000, "cpu-ns/key")
+	cancel()
+	writes.Wait()
+}
+
+// processor is the processor time that this process has had.
+func processor(t testing.TB) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -34,7 +34,15 @@ func (w *world) config() Config {
 // start runs a gateway until stop or the test's end.
 func (w *world) start() (g *Gateway, stop func()) {
 	w.Helper()
-	g = New(w.config())
+	return w.startWith(func(*Config) {})
+}
+
+// startWith is start of a gateway with another configuration.
+func (w *world) startWith(change func(*Config)) (g *Gateway, stop func()) {
+	w.Helper()
+	cfg := w.config()
+	change(&cfg)
+	g = New(cfg)
 	if g.Ready() == nil {
 		w.Fatal("a gateway that does not run says that it is ready")
 	}

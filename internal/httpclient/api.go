@@ -118,7 +118,8 @@ func (c *Client) Jobs(ctx context.Context, q JobQuery, limit int) iter.Seq2[Job,
 }
 
 // pages follows a list from page to page. A cursor that comes again would lead in circles.
-func pages[T any](ctx context.Context, c *Client, path string, query url.Values, limit int, field string) iter.Seq2[T, error] {
+func pages[T any](ctx context.Context, c *Client, path string, query url.Values, limit int,
+	field string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		for left := limit; ; {

@@ -60,11 +60,13 @@ func TestProblem(t *testing.T) {
 	c := New(Options{URLs: []string{url}, Token: "t"})
 	defer c.Close()
 	for id, want := range map[string]string{
-		"known":     url + " answered 404 not_found: no such key; path.id: is none (request r1)",
-		"proxy":     url + " answered 418: I'm a teapot (request from-the-header)",
-		"html":      url + `: its answer can't be used: an answer of type "text/html", not JSON: is that a gateway's HTTP port? (request from-the-header)`,
-		"cut":       url + ": its answer can't be used: unexpected end of JSON input (request from-the-header)",
-		"elsewhere": url + " answered 302: it sends elsewhere, where no token goes: name the gateway itself (request from-the-header)",
+		"known": url + " answered 404 not_found: no such key; path.id: is none (request r1)",
+		"proxy": url + " answered 418: I'm a teapot (request from-the-header)",
+		"html": url +
+			`: its answer can't be used: an answer of type "text/html", not JSON: is that a gateway's HTTP port? (request from-the-header)`,
+		"cut": url + ": its answer can't be used: unexpected end of JSON input (request from-the-header)",
+		"elsewhere": url +
+			" answered 302: it sends elsewhere, where no token goes: name the gateway itself (request from-the-header)",
 	} {
 		if _, err := c.Key(t.Context(), id); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", id, err, want)
@@ -203,7 +205,8 @@ func TestExport(t *testing.T) {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 	out.Reset()
-	if err := c.Export(t.Context(), KeyQuery{Label: "cut"}, "csv", &out); !errors.Is(err, io.ErrUnexpectedEOF) || out.String() != "id\n" {
+	if err := c.Export(t.Context(), KeyQuery{Label: "cut"}, "csv", &out); !errors.Is(err, io.ErrUnexpectedEOF) ||
+		out.String() != "id\n" {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 	if err := c.Export(t.Context(), KeyQuery{}, "ndjson", io.Discard); err == nil {
@@ -285,7 +288,8 @@ func FuzzEvents(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		failed := false
 		for e, err := range events(bytes.NewReader(text)) {
-			if failed || err == nil && (e.data == nil || len(e.data) > maxEvent) || bytes.ContainsAny([]byte(e.name+e.id), "\r\n") {
+			if failed || err == nil && (e.data == nil || len(e.data) > maxEvent) || bytes.ContainsAny([]byte(e.name+e.id),
+				"\r\n") {
 				t.Fatalf("%+v, %v", e, err)
 			}
 			failed = err != nil

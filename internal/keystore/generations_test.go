@@ -174,7 +174,7 @@ func TestBadGenerations(t *testing.T) {
 		"no resharing":            func(r *Record) { r.Reshare = nil },
 		"a huge resharing":        func(r *Record) { r.Reshare = make([]byte, maxReshare+1) },
 		"no deals":                func(r *Record) { r.Deals = nil },
-		"too many deals":          func(r *Record) { r.Deals = make([][]byte, frost.MaxNodes+1) },
+		"too many deals":          func(r *Record) { r.Deals = make([][]byte, maxDeals+1) },
 	} {
 		r := later(1, 1)
 		spoil(r)

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
+
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
@@ -366,6 +369,47 @@ func TestCloseDuringCalls(t *testing.T) {
 		t.Error(err)
 	}
 	all.Wait()
+}
+
+// What only needs to know a public key gets it with the share sealed, and where that would not open.
+func TestPublicKeyOpensNoShare(t *testing.T) {
+	s := open(t, t.TempDir())
+	r := sample(1, 3, 2, 5, frost.Secp256k1TR)
+	if err := errors.Join(s.Certify(r), s.Complete(r.ref(), r.Certificates)); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := s.Key(r.Batch, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.db.Update(func(tx *bolt.Tx) error {
+		b, err := s.find(tx, r.ref())
+		if err != nil {
+			return err
+		}
+		all := bytes.Clone(b.get(partKeys, 0))
+		all[4*b.h.entrySize()-1] ^= 1 // of the seal of share 3
+		return b.put(partKeys, 0, all)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole.Share, whole.Commitments = nil, nil
+	if got, err := s.PublicKey(r.Batch, 3); err != nil || !reflect.DeepEqual(got, whole) {
+		t.Errorf("the public key is %+v, %v, want %+v", got, err, whole)
+	}
+	if _, err := s.PublicKey(r.Batch, 5); !errors.Is(err, ErrUnknown) {
+		t.Errorf("a key that is none: %v", err)
+	}
+	if _, err := s.Key(r.Batch, 3); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a share that does not open: %v", err)
+	}
+	if err := s.MarkMoved(r.Batch); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.PublicKey(r.Batch, 3); !errors.Is(err, ErrMoved) {
+		t.Errorf("a key that has moved: %v", err)
+	}
 }
 
 func BenchmarkKey(b *testing.B) {

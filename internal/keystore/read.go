@@ -1,6 +1,7 @@
 package keystore
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -14,20 +15,31 @@ import (
 // Key gives the node's part of one key of a batch, its share opened: of the highest complete
 // generation, or, where none is complete, of the highest. It is ErrMoved where MarkMoved was
 // called.
-func (s *Store) Key(batch string, index int) (key *Key, err error) {
+func (s *Store) Key(batch string, index int) (*Key, error) { return s.key(batch, index, s.openKey) }
+
+// PublicKey is Key without the commitments and the share, which is not opened. So the seal
+// does not prove the public key: it is for what signs nothing.
+func (s *Store) PublicKey(id string, index int) (*Key, error) {
+	return s.key(id, index, func(b *batch, all []byte, i int) (*Key, error) {
+		size := b.h.entrySize()
+		return b.h.key(bytes.Clone(all[i*size:][:b.h.suite().PublicKeySize()])), nil
+	})
+}
+
+func (s *Store) key(id string, index int, take func(b *batch, all []byte, i int) (*Key, error)) (key *Key, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		b, complete, err := s.current(tx, batch)
+		b, complete, err := s.current(tx, id)
 		if err != nil {
 			return err
 		}
 		if index < 0 || index >= b.h.K {
-			return fmt.Errorf("batch %s has keys 0 to %d, not %d: %w", batch, b.h.K-1, index, ErrUnknown)
+			return fmt.Errorf("batch %s has keys 0 to %d, not %d: %w", id, b.h.K-1, index, ErrUnknown)
 		}
 		all, err := s.entries(b)
 		if err != nil {
 			return err
 		}
-		if key, err = s.openKey(b, all, index); err == nil {
+		if key, err = take(b, all, index); err == nil {
 			key.Complete = complete
 		}
 		return err
@@ -134,19 +146,19 @@ func (s *Store) Batch(ref Ref) (r *Record, err error) {
 	return r, nil
 }
 
-// Deal gives one raw deal of a generation of a batch, by its place in the order of dealers.
-func (s *Store) Deal(ref Ref, dealer int) (deal []byte, err error) {
+// Deal gives one raw deal of a generation of a batch, by its place among the record's.
+func (s *Store) Deal(ref Ref, i int) (deal []byte, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
 		b, err := s.find(tx, ref)
 		if err != nil {
 			return err
 		}
-		if dealer < 0 || dealer >= b.h.Deals {
-			return fmt.Errorf("%s has deals 0 to %d, not %d: %w", ref, b.h.Deals-1, dealer, ErrUnknown)
+		if i < 0 || i >= b.h.Deals {
+			return fmt.Errorf("%s has deals 0 to %d, not %d: %w", ref, b.h.Deals-1, i, ErrUnknown)
 		}
 		var ok bool
-		if deal, ok = unchecked(b.get(partDeal, dealer), maxDeal); !ok {
-			return s.damaged(fmt.Sprintf("%s: the checksum of deal %d is wrong", ref, dealer))
+		if deal, ok = unchecked(b.get(partDeal, i), maxDeal); !ok {
+			return s.damaged(fmt.Sprintf("%s: the checksum of deal %d is wrong", ref, i))
 		}
 		return nil
 	})

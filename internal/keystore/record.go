@@ -11,9 +11,10 @@ import (
 
 // Bounds of what is stored, beside frost.MaxNodes. They are wider than what the protocol sends.
 const (
-	maxKeys      = 1000     // keys in a batch
-	maxOwner     = 256      // bytes
-	maxDeal      = 4 << 20  // bytes, NATS' max_payload
+	maxKeys      = 1000    // keys in a batch
+	maxOwner     = 256     // bytes
+	maxDeal      = 4 << 20 // bytes, NATS' max_payload
+	maxDeals     = 8 * frost.MaxNodes
 	maxCert      = 64 << 10 // bytes
 	maxReshare   = 8 << 10  // bytes
 	maxCursor    = 1 << 10  // bytes, encoded
@@ -47,7 +48,7 @@ type Record struct {
 	Index      int      // this node
 	Owner      string   // the client that the keys belong to
 
-	Deals       [][]byte      // raw deals in the order of their dealers, N of generation 0: the node's copy of the log
+	Deals       [][]byte      // raw deals in the order of the entry, N of generation 0: the node's copy of the log
 	PublicKeys  [][]byte      // K encoded public keys
 	Commitments []byte        // K*T wire points, summed over the dealers
 	Shares      *secret.Bytes // K*32 bytes
@@ -173,7 +174,7 @@ func (h *header) validate() error {
 		return fmt.Errorf("batch %s: %d keys, outside 1 to %d", h.Batch, h.K, maxKeys)
 	case h.Index < 0 || h.Index >= h.N:
 		return fmt.Errorf("batch %s: node %d of %d", h.Batch, h.Index, h.N)
-	case h.Deals < 1 || h.Deals > frost.MaxNodes:
+	case h.Deals < 1 || h.Deals > maxDeals:
 		return fmt.Errorf("batch %s: %d deals", h.Batch, h.Deals)
 	case len(h.Owner) > maxOwner || !utf8.ValidString(h.Owner):
 		return fmt.Errorf("batch %s: owner is longer than %d bytes or not UTF-8", h.Batch, maxOwner)

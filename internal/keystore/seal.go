@@ -84,12 +84,17 @@ func (s *Store) openEntry(h *header, raw, entry []byte, i int) (*Key, bool) {
 	}
 	own := append([]byte(nil), public...)
 	size := h.suite().PublicKeySize()
+	key := h.key(own[:size:size])
+	key.Commitments, key.Share = own[size:], secret.New(share)
+	return key, true
+}
+
+// key is what all keys of a record have in common, and a public key.
+func (h *header) key(public []byte) *Key {
 	return &Key{
-		Suite: h.suite(), N: h.N, T: h.T, Index: h.Index,
-		PublicKey: own[:size:size], Commitments: own[size:],
-		Share: secret.New(share), Owner: h.Owner,
+		Suite: h.suite(), N: h.N, T: h.T, Index: h.Index, PublicKey: public, Owner: h.Owner,
 		Generation: h.Generation, Transcript: h.Transcript, MadeBy: h.MadeBy,
-	}, true
+	}
 }
 
 // sealComplete marks a batch complete; openComplete believes no other mark.

@@ -73,13 +73,12 @@ func (m *memory) replaces(ask *Ask, payments []intent.Payment) (*group, replaced
 
 // groupID is the hash of a PSBT's inputs and payments, in any order.
 func groupID(in *intent.Intent, payments []intent.Payment) [32]byte {
-	h := sha256.New()
+	b := make([]byte, 0, 96*(len(in.Spends)+len(payments)+1)) // one allocation, mostly
 	text := func(s string) {
-		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s))))
-		h.Write([]byte(s))
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
 	}
 	spends := slices.Sorted(slices.Values(in.Spends))
-	h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(spends))))
+	b = binary.BigEndian.AppendUint64(b, uint64(len(spends)))
 	for _, s := range spends {
 		text(s)
 	}
@@ -92,9 +91,9 @@ func groupID(in *intent.Intent, payments []intent.Payment) [32]byte {
 	for _, p := range sorted {
 		text(p.To)
 		text(p.Asset)
-		h.Write(binary.BigEndian.AppendUint64(nil, p.Units))
+		b = binary.BigEndian.AppendUint64(b, p.Units)
 	}
-	return [32]byte(h.Sum(nil))
+	return sha256.Sum256(b)
 }
 
 func compare[T string | uint64](a, b T) int {

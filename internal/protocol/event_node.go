@@ -58,8 +58,8 @@ type LoadedKey struct {
 	// MadeBy is the transcript of generation 0, whatever generation the share is of. The
 	// chain code follows from it, which only a child needs.
 	MadeBy [32]byte
-	// Public: of Key the register says the suite and the public key, and there is nothing else.
-	// The keystore gives no such key.
+	// Public: of Key there are the suite and the public key, and nothing else, as in the
+	// register. The keystore gives such a key only where it is asked for it.
 	Public bool
 }
 
@@ -113,8 +113,9 @@ type (
 	// Load asks the keystore for keys, each of the highest generation that is complete. With
 	// one that is, no share of an earlier generation may be given any more.
 	Load struct {
-		ID   string
-		Keys []wire.KeyID
+		ID     string
+		Keys   []wire.KeyID
+		Public bool // for what others sign: no share is to be opened (LoadedKey.Public)
 	}
 )
 

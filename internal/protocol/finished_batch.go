@@ -81,13 +81,5 @@ func sumUpLater(r *wire.Reshare, source, next *wire.Manifest, keys, raw [][]byte
 			public, err = nil, errPanicked
 		}
 	}()
-	deals := make([]*frost.ReshareDeal, len(raw))
-	for i, body := range raw {
-		of, d, err := wire.DecodeReshareDeal(body)
-		if err != nil || of.Context() != r.Context() {
-			return nil, errNoDeals
-		}
-		deals[i] = d
-	}
-	return frost.SummarizeReshare(r.Params(source, next), keys, deals)
+	return summarizeReshare(r, source, next, keys, raw)
 }

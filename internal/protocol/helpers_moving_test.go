@@ -34,7 +34,7 @@ type changing struct {
 	refuse   func(v, node int) wire.Code                     // signers that refuse
 	regret   func(v, node int) wire.Code                     // signers that commit and refuse then
 	losing   bool                                            // KEYS does not take what is written
-	deals    map[[32]byte]map[int][]byte
+	deals    map[[32]byte]map[int][][]byte
 	answered map[string]bool
 	beats    map[string]uint64
 	seq      uint64
@@ -96,7 +96,7 @@ func newChanging(t *testing.T, threshold, n int) *changing {
 // behave makes everybody honest.
 func (c *changing) behave() {
 	c.mute, c.absent, c.spoil, c.certify, c.complain, c.refuse = map[int]bool{}, map[int]bool{}, nil, nil, nil, nil
-	c.deals, c.answered, c.beats = map[[32]byte]map[int][]byte{}, map[string]bool{}, map[string]uint64{}
+	c.deals, c.answered, c.beats = map[[32]byte]map[int][][]byte{}, map[string]bool{}, map[string]uint64{}
 }
 
 func (c *changing) old() *fleet  { return c.of[0] }
@@ -244,26 +244,29 @@ func (c *changing) answer(r *wire.Reshare) {
 	}
 	c.answered[r.ID()] = true
 	source, next := c.manifest(r.Source), c.manifest(r.Manifest)
-	p, from := r.Params(source.m, next.m), 100*source.m.Epoch
+	from := 100 * source.m.Epoch
 	for _, d := range r.Dealers {
 		node := int(d)
 		if c.mute[node] {
 			continue
 		}
-		seed := [32]byte{}
-		must(rand.Read(seed[:]))
-		shares := c.batches[r.BatchID()][from+node][r.From].Shares
-		deal := must(frost.NewReshareDeal(p, node, shares, &seed))
-		if c.spoil != nil {
-			c.spoil(node, deal)
-		}
-		body := wire.EncodeReshareDeal(r, deal)
+		shares := c.batches[r.BatchID()][from+node][r.From].Shares.Expose()
 		if c.deals[r.Context()] == nil {
-			c.deals[r.Context()] = map[int][]byte{}
+			c.deals[r.Context()] = map[int][][]byte{}
 		}
-		c.deals[r.Context()][node] = body
-		slot := wire.Slot{Kind: wire.SlotReshareDeal, ID: r.ID(), Node: node}.String()
-		c.post(slot, source.sessions[node].Seal(source.m, slot, body))
+		for i, s := range r.Slices() {
+			seed := [32]byte{}
+			must(rand.Read(seed[:]))
+			part := secret.New(slices.Clone(shares[32*s.First : 32*s.End]))
+			deal := must(frost.NewReshareDeal(r.Params(s, source.m, next.m), node, part, &seed))
+			if c.spoil != nil {
+				c.spoil(node, deal)
+			}
+			body := wire.EncodeReshareDeal(r, i, deal)
+			c.deals[r.Context()][node] = append(c.deals[r.Context()][node], body)
+			slot := wire.Slot{Kind: wire.SlotReshareDeal, ID: s.ID(), Node: node}.String()
+			c.post(slot, source.sessions[node].Seal(source.m, slot, body))
+		}
 	}
 	if len(c.deals[r.Context()]) < len(r.Dealers) {
 		return
@@ -289,18 +292,21 @@ func (c *changing) manifest(hash [32]byte) *fleet {
 func (c *changing) accept(r *wire.Reshare, node int) {
 	source, next := c.manifest(r.Source), c.manifest(r.Manifest)
 	var raw [][]byte
-	var deals []*frost.ReshareDeal
 	for _, d := range r.Dealers {
-		body := c.deals[r.Context()][int(d)]
-		_, deal := both(wire.DecodeReshareDeal(body))
-		raw, deals = append(raw, body), append(deals, deal)
+		raw = append(raw, c.deals[r.Context()][int(d)]...)
+	}
+	dealt, f := decodeReshareDeals(raw, r, source.m, next.m)
+	if f != nil {
+		c.t.Fatal(f.reason)
 	}
 	from := c.batches[r.BatchID()][100*source.m.Epoch+int(r.Dealers[0])][r.From]
 	complaint := (*wire.Complaint)(nil)
 	if c.complain != nil {
 		complaint = c.complain(node, r)
 	}
-	b, err := frost.FinalizeReshare(r.Params(source.m, next.m), node, &next.host[node], &from.Public, deals)
+	b, err := eachSlice(dealt, func(s *dealtSlice) (*frost.Batch, error) {
+		return frost.FinalizeReshare(s.params, node, &next.host[node], from.Public.Part(s.First, s.End), s.deals)
+	})
 	var blame *frost.BlameError
 	if errors.As(err, &blame) {
 		culprit := uint8(blame.Dealer)

@@ -154,6 +154,9 @@ func (a *actor) perform(effects []Effect) {
 			}
 		case Load:
 			keys := a.load(e.Keys)
+			if e.Public {
+				keys = publicParts(keys)
+			}
 			if a.loaded != nil {
 				a.loaded(slices.Clone(keys))
 			}
@@ -312,6 +315,18 @@ func (a *actor) load(ids []wire.KeyID) []LoadedKey {
 			VSSCommitment: r.Batch.Commitments[id.Index*size:][:size],
 			Share:         secret.New(slices.Clone(r.Batch.Shares.Expose()[id.Index*32:][:32])),
 		}}
+	}
+	return keys
+}
+
+// publicParts is what Load.Public asks for of keys.
+func publicParts(keys []LoadedKey) []LoadedKey {
+	for i, k := range keys {
+		if k.Key != nil {
+			k.Key.Share.Wipe()
+			k.Key, k.Public = &frost.Key{Suite: k.Key.Suite, PublicKey: k.Key.PublicKey}, true
+			keys[i] = k
+		}
 	}
 	return keys
 }

@@ -238,6 +238,59 @@ func TestNodesLeftOutCount(t *testing.T) {
 	}
 }
 
+// Who only counts what others sign has no share opened for that, of what it reads and of what
+// lists its items alike.
+func TestCountingOpensNoShare(t *testing.T) {
+	signed := `[[rule.limit]]
+amount = "1000 signatures"
+per = "day"`
+	for name, of := range map[string]func(f aged) (job wire.SignedJob, items []uint32){
+		"read":   func(f aged) (wire.SignedJob, []uint32) { return f.spending(7, 6000), []uint32{0} },
+		"listed": func(f aged) (wire.SignedJob, []uint32) { return f.listing(7, 1) },
+		"many":   func(f aged) (wire.SignedJob, []uint32) { return f.listing(7, 2*inlineChecks) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := agedFleet(t)
+			f.policed(all(one(`"psbt", "raw"`, signed)))
+			job, items := of(f)
+			s := f.readSession(job, items...)
+			s.task.Exclude = []uint8{0, 1}
+			s.session = s.task.Session(f.m)
+			s.id, s.order = wire.ShortID(s.session), ranking(s.session, s.task.Exclude, f.m.N)
+			loaded := 0
+			for _, i := range s.task.Exclude {
+				f.nodes[i].loaded = func(keys []LoadedKey) {
+					loaded++
+					for _, k := range keys {
+						if k.Key.Share.Expose() != nil || k.Key.VSSCommitment != nil || !k.Public {
+							t.Errorf("node %d, which signs nothing, has more than a public key of %+v", i, k)
+						}
+					}
+				}
+			}
+			s.deliver()
+			s.release(0, wire.SlotCommit)
+			s.release(1, wire.SlotCommit)
+			for i, a := range f.nodes {
+				if !a.ledger.Charged(job.Digest(f.m)) {
+					t.Errorf("node %d did not count the job", i)
+				}
+			}
+			equal(t, "keys loaded", loaded, len(s.task.Exclude))
+		})
+	}
+}
+
+// listing is a job n that lists so many items.
+func (f aged) listing(n, count int) (job wire.SignedJob, all []uint32) {
+	items := make([]wire.JobItem, count)
+	for i := range items {
+		items[i] = item(f.btc, i%2, fmt.Sprint(n, i))
+		all = append(all, uint32(i))
+	}
+	return f.signing(n, "alice", items...), all
+}
+
 // One that denies counts as well what others sign all the same.
 func TestDenyingNodesCount(t *testing.T) {
 	f := agedFleet(t)

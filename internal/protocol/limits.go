@@ -13,6 +13,10 @@ const (
 	sessionLife   = 5 * time.Minute
 )
 
+// maxMoveBytes is how large the deals may be, together, of the batches that move, before another one begins. A single
+// one may be larger: 1,000 keys take 1.5 GiB from a threshold of 128 to 128 of 128 nodes.
+const maxMoveBytes = 64 << 20
+
 // How often a machine looks for keys that it does not have yet. Another node may have seen the batch's last
 // certificate earlier.
 const (

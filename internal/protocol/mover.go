@@ -21,6 +21,7 @@ type mover struct {
 	views   *views
 	out     *outbox
 	board   *board.Reshares
+	slice   int                 // keys of a slice, at most; 0: as many as fit
 	moves   map[string]*moving  // in work, by batch
 	pasts   map[string]*history // by batch
 	writing map[wire.BatchRef]*finishedBatch
@@ -30,6 +31,7 @@ func newMover(cfg CoordinatorConfig, v *views, out *outbox) *mover {
 	return &mover{
 		successions: newSuccessions(v, out), views: v, out: out, board: board.NewReshares(),
 		plan:  plan{self: cfg.Name, most: max(cfg.MaxBatches, 1), views: v, active: map[string]time.Time{}},
+		slice: cfg.PerSlice,
 		moves: map[string]*moving{}, pasts: map[string]*history{},
 		writing: map[wire.BatchRef]*finishedBatch{},
 	}
@@ -139,7 +141,7 @@ func (m *mover) schedule(tick bool) {
 			return
 		}
 	}
-	for m.flying() < limit && len(m.moves) < 2*m.most {
+	for m.flying() < limit && len(m.moves) < 2*m.most && m.bytes() < maxMoveBytes {
 		f := m.plan.next(m.free)
 		if f == nil {
 			return
@@ -158,6 +160,14 @@ func (m *mover) flying() (count int) {
 	return count
 }
 
+// bytes is how large the deals of all batches in work are, about.
+func (m *mover) bytes() (size int) {
+	for _, one := range m.moves {
+		size += one.DealBytes(one.next.manifest)
+	}
+	return size
+}
+
 // free reports whether an attempt at a batch may begin.
 func (m *mover) free(id string) bool {
 	p := m.pasts[id]
@@ -166,7 +176,7 @@ func (m *mover) free(id string) bool {
 
 func (m *mover) historyOf(id string) *history {
 	if m.pasts[id] == nil {
-		m.pasts[id] = &history{accused: map[int]map[int]bool{}, at: m.views.now}
+		m.pasts[id] = &history{accused: map[int]map[int]bool{}, spoiled: map[uint32]bool{}, at: m.views.now}
 	}
 	return m.pasts[id]
 }
@@ -184,9 +194,20 @@ func (m *mover) begin(f *finishedBatch) {
 		p.rests = now.Add(leastStop)
 		return
 	}
+	r.PerSlice = m.perSlice(f, next)
 	p.highest, p.at = r.To, now
 	m.open(&moving{Reshare: r, history: p, from: f, next: next, begun: now})
 	m.out.do(PublishTask{Subject: wire.ReshareTaskSubject(&r), Body: wire.Encode(&r)})
+}
+
+// perSlice is for how many keys of a batch a deal to the next nodes is; 0: for all.
+func (m *mover) perSlice(f *finishedBatch, next *view) uint32 {
+	k := f.header.K
+	per := wire.PerSlice(frost.Suite(f.header.Suite), int(k), next.manifest.N, next.manifest.T)
+	if most := uint32(m.slice); most > 0 && most < k && (per == 0 || most < per) {
+		return max(most, (k+wire.MaxSlices-1)/wire.MaxSlices)
+	}
+	return per
 }
 
 // number is that of a batch's next attempt: higher than all that were seen. Where some gateway
@@ -194,10 +215,14 @@ func (m *mover) begin(f *finishedBatch) {
 func (m *mover) number(p *history, f *finishedBatch) uint32 {
 	if max(p.highest, p.over) >= f.Generation+maxNumbers {
 		p.highest, p.over, p.seen = 0, 0, nil
+		clear(p.spoiled)
 	}
 	to := max(p.highest, p.over, f.Generation) + 1
 	for _, e := range m.directory.register.Of(f.ID) {
 		to = max(to, e.Generation+1)
+	}
+	for p.spoiled[to] && to < f.Generation+maxNumbers {
+		to++
 	}
 	return to
 }
@@ -210,7 +235,9 @@ func (m *mover) open(one *moving) {
 		one.late = m.views.now.Add(one.wait())
 	}
 	m.moves[one.from.ID] = one
-	m.out.do(Refetch{ID: one.attempt.ID, Reshare: true})
+	for _, id := range one.attempt.IDs() {
+		m.out.do(Refetch{ID: id, Reshare: true})
+	}
 }
 
 // close lets go of an attempt.
@@ -239,7 +266,13 @@ func (m *mover) onTaskSeen(e TaskMessage, body []byte) {
 		p.highest = max(p.highest, r.To)
 	}
 	if f != nil && m.views.after(f.view) != nil && !fits(r, f, m.views.after(f.view)) {
-		return // nothing comes of it, but nodes may have counted it
+		if r.To <= f.Generation+maxNumbers {
+			p.spoiled[r.To] = true
+		}
+		if one != nil && one.shown.IsZero() && r.To == one.To {
+			m.giveUp(one, &setback{wire.CodeAttemptTaken, "WORK has another task of its number, which comes to nothing", -1, false})
+		}
+		return // nodes may have counted it
 	}
 	if p.seen == nil || r.To > p.seen.To {
 		p.seen, p.at = r, e.Now

@@ -38,6 +38,29 @@ func TestNumbersThatAreUsedUp(t *testing.T) {
 	}
 }
 
+// A gateway that lies has tasks in WORK that come to nothing, under the numbers that come next:
+// before the gateway begins, or when it has published its own, which WORK then does not show. It goes
+// on to another number at once.
+func TestNumbersThatAreSpoiled(t *testing.T) {
+	c := newChanging(t, 2, 3)
+	f := c.desk.directory.finished[c.ids[0]]
+	spoil := func(from, to uint32) {
+		r := attemptAt(f, c.desk.views.chain[1])
+		r.Dealers, r.From, r.To, r.Base = []byte{0, 1}, from, to, [32]byte{1}
+		c.lies(r)
+	}
+	spoil(0, 1)
+	spoil(1, 2)
+	spoil(1, 3)
+	first := c.prepare()
+	equal(t, "batch", first.BatchID(), f.ID)
+	equal(t, "number", first.To, 4)
+	spoil(1, 4)
+	spoil(1, 5)
+	c.tick(2)
+	equal(t, "generation after 2 seconds", c.desk.directory.finished[f.ID].Generation, 6)
+}
+
 // Whoever fills KEYS with manifests that may follow keeps none out that nodes approve, and
 // takes no more room.
 func TestManifestsThatFillKeys(t *testing.T) {

@@ -36,6 +36,7 @@ type history struct {
 	seen    *wire.Reshare        // the latest that WORK showed
 	at      time.Time            // when it did, by the gateway's clock
 	accused map[int]map[int]bool // dealers that a new node complained of, by that node
+	spoiled map[uint32]bool      // numbers under which WORK has a task that comes to nothing
 }
 
 const (
@@ -57,11 +58,11 @@ func (m *moving) wait() time.Duration {
 // fits reports whether an attempt is one at moving a generation to a manifest.
 func fits(r *wire.Reshare, f *finishedBatch, next *view) bool {
 	want := attemptAt(f, next)
-	want.To, want.Dealers = r.To, r.Dealers
+	want.To, want.Dealers, want.PerSlice = r.To, r.Dealers, r.PerSlice
 	return r.Check(f.view.manifest, next.manifest) == nil && r.To-r.From <= maxNumbers && r.Context() == want.Context()
 }
 
-// attemptAt is an attempt without its number and its dealers.
+// attemptAt is an attempt without its number, its dealers and how large its slices are.
 func attemptAt(f *finishedBatch, next *view) wire.Reshare {
 	return wire.Reshare{
 		Version: wire.ReshareVersion, Origin: f.origin, Header: f.header, Made: f.madeBy,

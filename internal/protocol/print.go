@@ -144,7 +144,12 @@ func (e tallied) String() string {
 	return fmt.Sprintf("tallied %x: ok", e.request.digest)
 }
 func (e RefuseBatch) String() string { return "RefuseBatch " + e.ID }
-func (e Load) String() string        { return fmt.Sprintf("Load %s: %d keys", e.ID, len(e.Keys)) }
+func (e Load) String() string {
+	if e.Public {
+		return fmt.Sprintf("Load %s: the public parts of %d keys", e.ID, len(e.Keys))
+	}
+	return fmt.Sprintf("Load %s: %d keys", e.ID, len(e.Keys))
+}
 
 func (e Report) String() string {
 	var b strings.Builder

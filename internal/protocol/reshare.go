@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -27,7 +26,7 @@ func (n *resharer) onTask(e TaskMessage) []Effect {
 		effects, err = n.receive(r, e)
 	}
 	if err != nil {
-		return []Effect{refusedMove(r, err)}
+		effects = append(effects, refusedMove(r, err))
 	}
 	return effects
 }
@@ -64,7 +63,7 @@ func (n *resharer) expire() []Effect {
 		if n.now.Sub(t.taken) > triesFor {
 			delete(n.tries, key)
 		}
-		maps.DeleteFunc(t.numbers, func(_ uint32, taken time.Time) bool { return n.now.Sub(taken) > triesFor })
+		maps.DeleteFunc(t.numbers, func(_ uint32, one taken) bool { return n.now.Sub(one.at) > triesFor })
 	}
 	n.redeals.expire(n.now)
 	return append(n.nextRedeal(), n.expireIntakes()...)

@@ -3,7 +3,6 @@ package protocol
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -62,22 +61,57 @@ var (
 // which a new node can't tell from others, would stop the batch. A gateway may open any number of
 // attempts, and each costs a deal; honest ones pause in between, as with key generations.
 func (n *resharer) try(r *wire.Reshare, e TaskMessage) error {
-	key := tryKey{r.BatchID(), r.Manifest}
-	t := n.tries[key]
+	t, err := n.triesOf(r)
 	switch {
-	case t == nil && len(n.tries) >= maxTries:
-		return errTooMany
-	case t == nil:
-		t = &tries{numbers: map[uint32]time.Time{}}
-		n.tries[key] = t
-	case !t.numbers[r.To].IsZero():
+	case err != nil:
+		return err
+	case t.numbers[r.To] != taken{}:
 		return errTaken
 	case t.count >= freeAttempts && e.Time.Sub(t.at) < keygenPause(t.count)/2:
 		return errTooSoon
 	}
-	t.numbers[r.To], t.at, t.taken = n.now, e.Time, n.now
+	t.numbers[r.To], t.at, t.taken = taken{r.ID(), n.now}, e.Time, n.now
 	t.count++
 	return nil
+}
+
+// triesOf are those of the move that an attempt is of.
+func (n *resharer) triesOf(r *wire.Reshare) (*tries, error) {
+	key := tryKey{r.BatchID(), r.Manifest}
+	t := n.tries[key]
+	switch {
+	case t == nil && len(n.tries) >= maxTries:
+		return nil, errTooMany
+	case t == nil:
+		t = &tries{numbers: map[uint32]taken{}, taken: n.now}
+		n.tries[key] = t
+	}
+	return t, nil
+}
+
+// decline says in the rounds that this new node certifies an attempt never, as it took another one
+// under that number. Else gateways would wait for it for as long as WORK has the task: of two
+// tasks of one number, by a gateway that lies, nodes may have taken the one that can't succeed, and
+// only nodes know which they took. Whoever has one task refused after the other is answered with
+// the pace of attempts.
+func (n *resharer) decline(r *wire.Reshare, e TaskMessage) []Effect {
+	t, err := n.triesOf(r)
+	if err != nil || t.told >= freeAttempts && e.Time.Sub(t.toldAt) < keygenPause(t.told)/2 {
+		return nil
+	}
+	t.told, t.toldAt, t.taken = t.told+1, e.Time, n.now
+	c := wire.Complaint{Session: r.Context(), Code: wire.CodeAttemptTaken, Reason: errTaken.Error()}
+	slot := wire.Slot{Kind: wire.SlotReshareAbort, ID: r.ID(), Node: n.cfg.Index}
+	return []Effect{Publish{Slot: slot, Body: wire.Encode(&c), Trace: e.LogMessage.Trace}}
+}
+
+// holdsOther reports whether another attempt than this one has its number at this node.
+func (n *resharer) holdsOther(r *wire.Reshare, work *intake) bool {
+	if work != nil && work.phase >= reshareCertifying {
+		return work.id != r.ID()
+	}
+	t := n.tries[tryKey{r.BatchID(), r.Manifest}]
+	return t != nil && t.numbers[r.To] != taken{} && t.numbers[r.To].id != r.ID()
 }
 
 // mayDeal returns why this node must not deal in an attempt, nil if it may. It is asked

@@ -17,7 +17,7 @@ import (
 // That a key is frozen does not keep it from moving: nothing is signed by that, and whoever
 // freezes a fleet since a share may be stolen needs the others to move on.
 
-// Bounds on these. A batch's shares are 32 KiB, and its deal 512 KiB.
+// Bounds on these. A batch's shares are 32 KiB, and its deals 12 MiB.
 const (
 	maxRedeals = 4
 	maxWaiting = 256
@@ -95,39 +95,49 @@ func (n *resharer) onShares(e SharesLoaded) []Effect {
 		return d.refuse(err)
 	}
 	source, next, _ := n.check(d.Reshare) // mayDeal did
-	p, shares := d.Params(source, next), e.Shares
-	return []Effect{Compute{Name: "deal shares", Trace: d.trace, Run: func() Event { return d.make(p, shares) }}}
+	shares := e.Shares
+	return []Effect{Compute{Name: "deal shares", Trace: d.trace, Run: func() Event { return d.make(source, next, shares) }}}
 }
 
-// make draws the seed as that of a key generation's deal is drawn.
-func (d *redeal) make(p frost.ReshareParams, shares *secret.Bytes) Event {
+// make makes the deals of all slices.
+func (d *redeal) make(source, next *wire.Manifest, shares *secret.Bytes) Event {
 	defer shares.Wipe()
+	made := redealMade{d: d, slices: d.Slices()}
+	for i, s := range made.slices {
+		deal, err := d.makeSlice(d.Params(s, source, next), shares.Expose()[s.First*frost.ScalarSize:s.End*frost.ScalarSize])
+		if err != nil {
+			return redealMade{d: d, err: err}
+		}
+		made.bodies = append(made.bodies, wire.EncodeReshareDeal(d.Reshare, i, deal))
+	}
+	return made
+}
+
+// makeSlice draws the seed as that of a key generation's deal is drawn.
+func (d *redeal) makeSlice(p frost.ReshareParams, shares []byte) (*frost.ReshareDeal, error) {
 	cfg := &d.node.cfg
 	var fresh [32]byte
 	if _, err := io.ReadFull(cfg.Rand, fresh[:]); err != nil {
-		return redealMade{d: d, err: err}
+		return nil, err
 	}
 	seed := frost.Hash("frostfleet/reshare-seed/v1", fresh[:], cfg.SeedSecret.Expose(), p.Context[:])
-	deal, err := frost.NewReshareDeal(p, cfg.Index, shares, &seed)
-	clear(fresh[:])
-	clear(seed[:])
-	if err != nil {
-		return redealMade{d: d, err: err}
-	}
-	return redealMade{d: d, body: wire.EncodeReshareDeal(d.Reshare, deal)}
+	defer clear(fresh[:])
+	defer clear(seed[:])
+	return frost.NewReshareDeal(p, cfg.Index, secret.New(shares), &seed) // the caller wipes the shares
 }
 
 type redealMade struct {
-	d    *redeal
-	body []byte
-	err  error
+	d      *redeal
+	slices []wire.Slice
+	bodies [][]byte // by slice
+	err    error
 }
 
 func (redealMade) event() {}
 
 func (e redealMade) resume() []Effect { return e.d.onMade(e) }
 
-// onMade publishes the deal. That the node has dealt is kept before.
+// onMade publishes the deals. That the node has dealt is kept before.
 func (d *redeal) onMade(e redealMade) (effects []Effect) {
 	n := d.node
 	if !d.current() {
@@ -145,7 +155,10 @@ func (d *redeal) onMade(e redealMade) (effects []Effect) {
 		n.redeals.told = d.Manifest
 		effects = append(effects, Dealt{Next: d.Manifest})
 	}
-	slot := wire.Slot{Kind: wire.SlotReshareDeal, ID: d.id, Node: n.cfg.Index}
-	effects = append(effects, Publish{Slot: slot, Body: e.body, Trace: d.trace}, moveReport(ReportRedealt, d.Reshare))
+	for i, s := range e.slices {
+		slot := wire.Slot{Kind: wire.SlotReshareDeal, ID: s.ID(), Node: n.cfg.Index}
+		effects = append(effects, Publish{Slot: slot, Body: e.bodies[i], Trace: d.trace})
+	}
+	effects = append(effects, moveReport(ReportRedealt, d.Reshare))
 	return append(effects, n.nextRedeal()...)
 }

@@ -22,7 +22,7 @@ type earlyOf struct {
 	lost  time.Time // when one was forgotten last
 }
 
-// maxEarly is how many attempts are remembered of a dealer.
+// maxEarly is how many slots are remembered of a dealer: one for each slice of an attempt.
 const maxEarly = 1 << 10
 
 // put notes that a slot has something.
@@ -42,9 +42,9 @@ func (e earlyDeals) put(slot wire.Slot, now time.Time) {
 	}
 }
 
-// has reports whether a dealer's slot may have had something. What was forgotten stands in
-// the rounds for as long as they keep anything.
-func (e earlyDeals) has(id string, dealer int, now time.Time) bool {
-	of := e[dealer]
-	return of != nil && (of.ids[id] || !of.lost.IsZero() && now.Sub(of.lost) < boardLife)
+// has reports whether a slot may have had something. What was forgotten stands in the rounds for
+// as long as they keep anything.
+func (e earlyDeals) has(slot wire.Slot, now time.Time) bool {
+	of := e[slot.Node]
+	return of != nil && (of.ids[slot.ID] || !of.lost.IsZero() && now.Sub(of.lost) < boardLife)
 }

@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"slices"
+
 	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -33,14 +35,26 @@ func (b *intake) giveUp(f fault) []Effect {
 	return []Effect{Publish{Slot: slot, Body: wire.Encode(&c), Trace: b.trace}, report}
 }
 
-// supersede ends the attempts at a batch that this node has not certified.
-func (n *resharer) supersede(batch, why string) (effects []Effect) {
-	for _, b := range n.sorted() {
-		if b.ref.ID == batch && b.phase < reshareCertifying {
-			effects = append(effects, b.abandon(why)...)
-		}
+// supersede ends the attempts at a batch that has moved, of those that this node has not certified.
+func (n *resharer) supersede(batch string) (effects []Effect) {
+	for _, b := range n.uncertified(batch) {
+		effects = append(effects, b.abandon("the batch has moved by another attempt")...)
 	}
 	return effects
+}
+
+// giveUpFor ends the attempts at a batch that this node has not certified, for a later one, and
+// says so: a gateway may wait for one of them that knows the later one to come to nothing.
+func (n *resharer) giveUpFor(batch string) (effects []Effect) {
+	for _, b := range n.uncertified(batch) {
+		effects = append(effects, b.giveUp(fault{wire.CodeAttemptTaken, "another attempt at moving the batch was opened", -1})...)
+	}
+	return effects
+}
+
+// uncertified are the attempts at a batch that this node has not certified.
+func (n *resharer) uncertified(batch string) []*intake {
+	return slices.DeleteFunc(n.sorted(), func(b *intake) bool { return b.ref.ID != batch || b.phase >= reshareCertifying })
 }
 
 // drop ends all work at a batch whose keys must not be used any more.
@@ -137,7 +151,7 @@ func (b *intake) done(effect Effect, e *wire.Entry) []Effect {
 	n.intakes.board.Forget(b.id)
 	effects := []Effect{effect, b.report(ReportReshareComplete)}
 	effects = append(effects, n.dealer.markMoved(b.ref.ID)...)
-	return append(effects, n.supersede(b.ref.ID, "the batch has moved by another attempt")...)
+	return append(effects, n.supersede(b.ref.ID)...)
 }
 
 // rebuild makes the node's shares from the entry alone.

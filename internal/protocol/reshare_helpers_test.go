@@ -12,7 +12,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// crossing is a finished batch of two keys of old nodes, and the new nodes that it is to move
+// crossing is a finished batch of old nodes, and the new nodes that it is to move
 // to. What either publishes the others read.
 type crossing struct {
 	old, next *fleet
@@ -40,8 +40,14 @@ func (f *fleet) everyone() (nodes []int) {
 // newCrossing makes the batch under (t, n), and has all old nodes approve (t', n').
 func newCrossing(t testing.TB, chain string, from, to [2]int) *crossing {
 	t.Helper()
+	return newCrossingWith(t, chain, from, to, 2)
+}
+
+// newCrossingWith is newCrossing of a batch of so many keys.
+func newCrossingWith(t testing.TB, chain string, from, to [2]int, keys int) *crossing {
+	t.Helper()
 	old := newFleet(t, from[0], from[1]).start()
-	old.desk.arrive(old.keygen(1, "alice", chain, 2), nil)
+	old.desk.arrive(old.keygen(1, "alice", chain, keys), nil)
 	old.drain()
 	id := old.desk.finished[0].Result.Batches[0].ID
 	old.desk = nil

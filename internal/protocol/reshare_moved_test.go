@@ -503,7 +503,7 @@ func TestEarlyDeals(t *testing.T) {
 	}
 	e.put(slot(0, 0), t0)
 	e.put(slot(0, 0), t0)
-	if !e.has("0", 0, t0) || e.has("1", 0, t0) || e.has("0", 1, t0) {
+	if !e.has(slot(0, 0), t0) || e.has(slot(1, 0), t0) || e.has(slot(0, 1), t0) {
 		t.Error("not what came")
 	}
 	for i := range 2 * maxEarly {
@@ -511,10 +511,10 @@ func TestEarlyDeals(t *testing.T) {
 	}
 	e.put(slot(0, 1), t0)
 	equal(t, "remembered", len(e[0].ids)+len(e[0].order), 2*maxEarly)
-	if !e.has("x", 0, t0.Add(boardLife-1)) || e.has("x", 0, t0.Add(boardLife)) {
+	if !e.has(slot(-1, 0), t0.Add(boardLife-1)) || e.has(slot(-1, 0), t0.Add(boardLife)) {
 		t.Error("what was forgotten is no reason to doubt, or is for ever")
 	}
-	if e.has("x", 1, t0) {
+	if e.has(slot(-1, 1), t0) {
 		t.Error("one dealer's flood makes another's deals doubtful")
 	}
 }

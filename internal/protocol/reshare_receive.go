@@ -13,7 +13,7 @@ import (
 // How a new node gets its shares: it gathers the deals of the old nodes and the entry that
 // proves their shares, checks them, and certifies.
 
-// Bounds on these. Each holds t deals of 512 KiB at most, and the entry before n.
+// Bounds on these, beside maxMoveBytes.
 const (
 	maxIntakes = 8
 	// gatherLife is how long deals may take. Who withholds one holds up no other batch for
@@ -24,14 +24,18 @@ const (
 // receive has an attempt wait for its turn.
 func (n *resharer) receive(r *wire.Reshare, e TaskMessage) ([]Effect, error) {
 	ref := wire.BatchRef{ID: r.BatchID(), Generation: r.To}
-	if _, known := n.dealer.known[ref]; known {
+	work := n.intakes.work[ref]
+	if _, known := n.dealer.known[ref]; known && (work == nil || work.id == r.ID()) {
 		return nil, nil // certified in an earlier life: its entry completes it
-	}
-	if b := n.intakes.work[ref]; b != nil && b.phase >= reshareCertifying {
-		return nil, errTaken
 	}
 	if err := n.mayReceive(r); err != nil {
 		return nil, err
+	}
+	if n.holdsOther(r, work) {
+		return n.decline(r, e), errTaken
+	}
+	if work != nil && work.phase >= reshareCertifying {
+		return nil, errTaken
 	}
 	if len(n.intakes.waiting) >= maxWaiting {
 		return nil, errWaitsLong
@@ -39,7 +43,7 @@ func (n *resharer) receive(r *wire.Reshare, e TaskMessage) ([]Effect, error) {
 	if err := n.try(r, e); err != nil {
 		return nil, err
 	}
-	effects := n.supersede(ref.ID, "another attempt at moving the batch was opened")
+	effects := n.giveUpFor(ref.ID)
 	b := &intake{node: n, ref: ref, Reshare: r, id: r.ID(), trace: e.LogMessage.Trace}
 	b.to(reshareWaiting)
 	n.intakes.work[ref] = b
@@ -49,7 +53,7 @@ func (n *resharer) receive(r *wire.Reshare, e TaskMessage) ([]Effect, error) {
 
 // nextIntake begins what waits while there is room.
 func (n *resharer) nextIntake() (effects []Effect) {
-	for len(n.intakes.waiting) > 0 && n.busy() < maxIntakes {
+	for len(n.intakes.waiting) > 0 && n.room() {
 		b := n.intakes.waiting[0]
 		n.intakes.waiting = n.intakes.waiting[1:]
 		if b.current(reshareWaiting) {
@@ -57,6 +61,17 @@ func (n *resharer) nextIntake() (effects []Effect) {
 		}
 	}
 	return effects
+}
+
+// room reports whether there is room for another attempt to be gathered and checked.
+func (n *resharer) room() bool {
+	count, size := 0, 0
+	for _, b := range n.intakes.work {
+		if b.phase == reshareGathering || b.phase == reshareVerifying {
+			count, size = count+1, size+b.DealBytes(n.cfg.Manifest)
+		}
+	}
+	return count < maxIntakes && size < maxMoveBytes
 }
 
 // gather has the entry read from which the shares come, and what the rounds have of the
@@ -69,10 +84,10 @@ func (b *intake) gather() []Effect {
 	}
 	source, next, _ := n.check(b.Reshare) // mayReceive did
 	b.to(reshareGathering)
-	n.intakes.board.Open(*b.Reshare, source, next, n.openerOf(source), n.opener)
-	for _, d := range b.Dealers {
-		if n.intakes.early.has(b.id, int(d), n.now) {
-			b.unsure = append(b.unsure, int(d))
+	a := n.intakes.board.Open(*b.Reshare, source, next, n.openerOf(source), n.opener)
+	for _, slot := range a.DealSlots() {
+		if n.intakes.early.has(slot, n.now) {
+			b.unsure = append(b.unsure, slot)
 		}
 	}
 	var effects []Effect
@@ -127,15 +142,21 @@ func (b *intake) lookAgain() []Effect {
 		return nil
 	}
 	b.looked = now
-	return []Effect{Refetch{ID: b.id, Reshare: true}}
+	var again []Effect
+	for _, id := range b.node.intakes.board.Get(b.id).IDs() {
+		if slices.ContainsFunc(b.unsure, func(s wire.Slot) bool { return s.ID == id }) {
+			again = append(again, Refetch{ID: id, Reshare: true})
+		}
+	}
+	return again
 }
 
 // confirm notes that a deal that was read again, in the order of the rounds, is the one that
 // counts here.
 func (b *intake) confirm(slot wire.Slot, seq uint64) (news bool) {
 	a := b.node.intakes.board.Get(b.id)
-	at := slices.Index(b.unsure, slot.Node)
-	if slot.Kind != wire.SlotReshareDeal || at < 0 || a == nil || a.Seq(slot) != seq {
+	at := slices.Index(b.unsure, slot)
+	if at < 0 || a == nil || a.Seq(slot) != seq {
 		return false
 	}
 	b.unsure = slices.Delete(b.unsure, at, at+1)

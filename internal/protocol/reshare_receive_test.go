@@ -18,11 +18,11 @@ import (
 // redealt is the deal of a dealer that changes what it says.
 func (c *crossing) redealt(r *wire.Reshare, dealer int, shares *secret.Bytes, change func(*frost.ReshareDeal)) []byte {
 	seed := [32]byte(must(wire.NewSessionKey(rand.Reader, 0, t0)).Public()[:32])
-	d := must(frost.NewReshareDeal(r.Params(c.old.m, c.next.m), dealer, shares, &seed))
+	d := must(frost.NewReshareDeal(r.Params(r.Slices()[0], c.old.m, c.next.m), dealer, shares, &seed))
 	if change != nil {
 		change(d)
 	}
-	return wire.EncodeReshareDeal(r, d)
+	return wire.EncodeReshareDeal(r, 0, d)
 }
 
 // A dealer that lies is named by every new node that can tell, with what it did, and nobody
@@ -38,7 +38,7 @@ func TestReshareLies(t *testing.T) {
 		}},
 		"a share that does not fit": {frost.CodeShare, func(c *crossing, r *wire.Reshare, s *secret.Bytes) []byte {
 			return c.redealt(r, 1, s, func(d *frost.ReshareDeal) {
-				other := must(frost.NewReshareDeal(r.Params(c.old.m, c.next.m), 1, s, &[32]byte{9}))
+				other := must(frost.NewReshareDeal(r.Params(r.Slices()[0], c.old.m, c.next.m), 1, s, &[32]byte{9}))
 				d.Commitments = other.Commitments
 			})
 		}},
@@ -57,8 +57,8 @@ func TestReshareLies(t *testing.T) {
 		"a deal of another attempt under this one's name": {frost.CodeShare, func(c *crossing, r *wire.Reshare, s *secret.Bytes) []byte {
 			other := *r
 			other.To++
-			_, d, _ := wire.DecodeReshareDeal(c.redealt(&other, 1, s, nil))
-			return wire.EncodeReshareDeal(r, d)
+			_, _, d, _ := wire.DecodeReshareDeal(c.redealt(&other, 1, s, nil))
+			return wire.EncodeReshareDeal(r, 0, d)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -434,6 +434,15 @@ func TestReshareAbortStopsOthers(t *testing.T) {
 	equal(t, "in work where it was certified", len(certified.resharer.intakes.work), 1)
 }
 
+func (n *resharer) gathering() (count int) {
+	for _, b := range n.intakes.work {
+		if b.phase == reshareGathering {
+			count++
+		}
+	}
+	return count
+}
+
 // Few attempts are gathered at a time, the others wait for their turn.
 func TestReshareIntakesWait(t *testing.T) {
 	c := standard(t)
@@ -446,12 +455,12 @@ func TestReshareIntakesWait(t *testing.T) {
 		data := wire.SealGateway(c.old.gateway, "gw", c.old.m, subject, wire.Encode(r))
 		a.do(TaskMessage{wire.LogMessage{Subject: subject, Time: c.old.now, Data: data}, c.old.now})
 	}
-	equal(t, "gathered", a.resharer.busy(), maxIntakes)
+	equal(t, "gathered", a.resharer.gathering(), maxIntakes)
 	equal(t, "on the board", a.resharer.intakes.board.Len(), maxIntakes)
 	equal(t, "waiting", len(a.resharer.intakes.waiting), maxWaiting)
 	a.refusedLast(t, "wait for their turn")
 	c.tick(gatherLife + time.Second)
-	equal(t, "gathered", a.resharer.busy(), maxIntakes)
+	equal(t, "gathered", a.resharer.gathering(), maxIntakes)
 	equal(t, "waiting", len(a.resharer.intakes.waiting), maxWaiting-maxIntakes)
 	c.tick(waitLife)
 	equal(t, "in work", len(a.resharer.intakes.work), 0)

@@ -30,10 +30,18 @@ type tryKey struct {
 
 // tries is how far the attempts at that have come.
 type tries struct {
-	numbers map[uint32]time.Time // of those that were taken, and when, by the node's clock
-	count   int                  // how many were
-	at      time.Time            // of the last one's message
-	taken   time.Time            // when that was, by the node's clock
+	numbers map[uint32]taken
+	count   int       // how many were taken
+	at      time.Time // of the last one's message
+	taken   time.Time // when that was, by the node's clock
+	told    int       // how many were refused in the rounds
+	toldAt  time.Time // of the last such one's message
+}
+
+// taken is an attempt that has a number.
+type taken struct {
+	id string
+	at time.Time // when that was, by the node's clock
 }
 
 // redeals are the attempts that a node deals in.
@@ -97,10 +105,10 @@ type intake struct {
 	*wire.Reshare
 	id        string // of the attempt; "" without one
 	trace     string
-	since     time.Time // that it is in its phase
-	looked    time.Time // when its rounds were read once more
-	unsure    []int     // dealers whose deal here may not be the first one
-	certified [32]byte  // the transcript
+	since     time.Time   // that it is in its phase
+	looked    time.Time   // when its rounds were read once more
+	unsure    []wire.Slot // whose deal here may not be the first one
+	certified [32]byte    // the transcript
 }
 
 func newResharer(core *nodeCore, d *dealer) *resharer {
@@ -124,16 +132,6 @@ func (b *intake) source() wire.BatchRef { return wire.BatchRef{ID: b.ref.ID, Gen
 // current reports whether the node still works on this very attempt in this phase.
 func (b *intake) current(phase resharePhase) bool {
 	return b.phase == phase && b.node.intakes.work[b.ref] == b
-}
-
-// busy counts the attempts that are being gathered or checked.
-func (n *resharer) busy() (count int) {
-	for _, b := range n.intakes.work {
-		if b.phase == reshareGathering || b.phase == reshareVerifying {
-			count++
-		}
-	}
-	return count
 }
 
 // wants reports whether an attempt in work needs the entry of a generation.

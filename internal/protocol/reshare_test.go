@@ -43,7 +43,7 @@ func (c *crossing) arrived(t *testing.T, r *wire.Reshare) {
 			t.Fatalf("new node %d has no finished batch; reports: %v", i, a.reports)
 		}
 		if record.Context != r.Context() || record.MadeBy != c.entry.MadeBy || record.Root != c.entry.Root ||
-			record.Header != c.entry.Header || record.Reshare.ID() != r.ID() || len(record.Deals) != len(r.Dealers) ||
+			record.Header != c.entry.Header || record.Reshare.ID() != r.ID() || len(record.Deals) != len(r.Dealers)*r.SliceCount() ||
 			record.Transcript != wire.Transcript(wire.DealDigests(record.Deals)) {
 			t.Errorf("new node %d keeps %+v", i, record)
 		}

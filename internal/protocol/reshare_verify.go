@@ -22,14 +22,15 @@ func (n *resharer) verify(
 	if err != nil {
 		return nil, &fault{wire.CodeInternal, "the entry before: " + err.Error(), -1}
 	}
-	deals, f := decodeReshareDeals(raw, r)
+	slices, f := decodeReshareDeals(raw, r, l.Manifest(r.Source), cfg.Manifest)
 	if f != nil {
 		return nil, f
 	}
 	host := [32]byte(cfg.Host.Expose())
 	defer clear(host[:])
-	p := r.Params(l.Manifest(r.Source), cfg.Manifest)
-	batch, err := frost.FinalizeReshare(p, cfg.Index, &host, public, deals)
+	batch, err := eachSlice(slices, func(s *dealtSlice) (*frost.Batch, error) {
+		return frost.FinalizeReshare(s.params, cfg.Index, &host, public.Part(s.First, s.End), s.deals)
+	})
 	var blame *frost.BlameError
 	switch {
 	case errors.As(err, &blame):
@@ -44,14 +45,16 @@ func (n *resharer) verify(
 // recover is verify for what all nodes certified.
 func (n *resharer) recover(r *wire.Reshare, source *wire.Manifest, e *wire.Entry, raw [][]byte) (*BatchRecord, *fault) {
 	cfg := &n.cfg
-	deals, f := decodeReshareDeals(raw, r)
+	slices, f := decodeReshareDeals(raw, r, source, cfg.Manifest)
 	if f != nil {
 		f.culprit = -1
 		return nil, f
 	}
-	host := [32]byte(cfg.Host.Expose())
+	host, keys := [32]byte(cfg.Host.Expose()), e.PublicKeys()
 	defer clear(host[:])
-	batch, err := frost.RecoverReshare(r.Params(source, cfg.Manifest), cfg.Index, &host, e.PublicKeys(), deals)
+	batch, err := eachSlice(slices, func(s *dealtSlice) (*frost.Batch, error) {
+		return frost.RecoverReshare(s.params, cfg.Index, &host, keys[s.First:s.End], s.deals)
+	})
 	if err != nil {
 		return nil, &fault{wire.CodeInternal, "rebuild: " + err.Error(), -1}
 	}
@@ -65,24 +68,8 @@ func reshareRecord(r *wire.Reshare, root [32]byte, raw [][]byte, transcript [32]
 	}
 }
 
-// decodeReshareDeals opens the deals of an attempt, which are in the order of its dealers, or
-// names the dealer whose deal is none of it.
-func decodeReshareDeals(raw [][]byte, r *wire.Reshare) ([]*frost.ReshareDeal, *fault) {
-	deals, ctx := make([]*frost.ReshareDeal, len(raw)), r.Context()
-	for i, body := range raw {
-		of, deal, err := wire.DecodeReshareDeal(body)
-		if err != nil || of.Context() != ctx {
-			who := int(r.Dealers[i])
-			reason := fmt.Sprintf("the deal of node %d of the manifest before is not one of this attempt", who)
-			return nil, &fault{wire.CodeDealMalformed, reason, who}
-		}
-		deals[i] = deal
-	}
-	return deals, nil
-}
-
 // PublicOf computes the public part of a whole entry, of any generation. Deals are in the
-// order of the entry's dealers. The keys are those that its nodes certified.
+// order of the entry's. The keys are those that its nodes certified.
 func PublicOf(l *wire.Lineage, e *wire.Entry, raw [][]byte) (*frost.Public, error) {
 	var public *frost.Public
 	var err error
@@ -93,12 +80,7 @@ func PublicOf(l *wire.Lineage, e *wire.Entry, raw [][]byte) (*frost.Public, erro
 		}
 		public, err = frost.Summarize(e.Header.Params(l.Manifest(e.Manifest)), deals)
 	} else {
-		deals, f := decodeReshareDeals(raw, e.Reshare())
-		if f != nil {
-			return nil, errors.New(f.reason)
-		}
-		p := e.Reshare().Params(l.Manifest(e.Source), l.Manifest(e.Manifest))
-		public, err = frost.SummarizeReshare(p, e.PublicKeys(), deals)
+		public, err = summarizeReshare(e.Reshare(), l.Manifest(e.Source), l.Manifest(e.Manifest), e.PublicKeys(), raw)
 	}
 	if err != nil {
 		return nil, err

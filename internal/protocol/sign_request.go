@@ -115,7 +115,11 @@ func (r *signRequest) check(keys []LoadedKey, moved []bool, branches *derive.Cac
 	if len(r.job.Items) == 0 {
 		return r.read(keys, moved, branches)
 	}
-	items, err := r.checkItems(keys, branches)
+	check := frost.Item.Validate
+	if moved == nil {
+		check = frost.Item.ValidateRequest
+	}
+	items, err := r.checkItems(keys, branches, check)
 	return checkedRequest{items: items}, err
 }
 
@@ -169,13 +173,15 @@ func (r *signRequest) read(keys []LoadedKey, moved []bool, branches *derive.Cach
 }
 
 // checkItems makes the items of a job that lists them.
-func (r *signRequest) checkItems(keys []LoadedKey, branches *derive.Cache) ([]frost.Item, *wire.JobError) {
+func (r *signRequest) checkItems(
+	keys []LoadedKey, branches *derive.Cache, check func(frost.Item) error,
+) ([]frost.Item, *wire.JobError) {
 	items := make([]frost.Item, len(r.which))
 	var children []child
 	for i, w := range r.which {
 		it := &r.job.Items[w]
 		items[i] = frost.Item{Key: keys[i].Key, Message: it.Message, Tweak: it.Tweak(keys[i].Key.Suite)}
-		if err := checkItem(items[i], items[0], frost.Item.Validate); err != nil {
+		if err := checkItem(items[i], items[0], check); err != nil {
 			return nil, wire.Refuse(err.Code, "item %d: %s", w, err.Reason)
 		}
 		if it.Path != nil {

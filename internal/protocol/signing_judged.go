@@ -76,14 +76,14 @@ func (n *signer) pay(d *debt) []Effect {
 	return n.tallyAgain(id)
 }
 
-// tallyAgain has the keys of a job that others sign looked for.
+// tallyAgain has the keys of a job that others sign looked for: only what is public of them.
 func (n *signer) tallyAgain(id string) []Effect {
 	t := n.judge.tallies[id]
 	if t == nil {
 		return nil
 	}
 	t.loads++
-	return []Effect{Load{ID: id, Keys: t.request.keys}}
+	return []Effect{Load{ID: id, Keys: t.request.keys, Public: true}}
 }
 
 // payOldest charges the jobs of the oldest debts while those that are kept are too large.
@@ -99,24 +99,29 @@ func (n *signer) payOldest() (effects []Effect) {
 	return effects
 }
 
-// onTally reads a job that others sign. Its keys are wiped: only what is public is needed.
+// onTally reads a job that others sign. What is small is read on the spot, as in a session;
+// no other work goes before this, or a busy node would count late.
 func (n *signer) onTally(t *tally, e Loaded) []Effect {
 	r := t.request
 	heads, coming := n.addPublic(r, e.Keys)
 	if coming && t.loads < loadRetries && len(n.judge.tallies) <= maxTallies {
-		wipeLoaded(e.Keys)
 		return append(heads, After{Delay: loadDelay, Timer: Timer{e.ID, timerLoad}})
 	}
 	delete(n.judge.tallies, e.ID)
 	m, access, p, branches, now := n.cfg.Manifest, n.cfg.Access, n.judge.policy, n.branches, n.now
-	return append(heads, Compute{Name: "count what others sign", Trace: r.trace, Client: r.client, Run: func() Event {
+	read := func() Event {
 		checked, refusal := r.check(e.Keys, nil, branches)
-		wipeLoaded(e.Keys)
 		if refusal != nil {
 			return tallied{node: n, request: r, refusal: refusal}
 		}
 		return tallied{node: n, request: r, judgment: r.judged(m, access, p, checked.means, now)}
-	}})
+	}
+	if len(r.which) <= inlineChecks && readInline(r.job) {
+		return append(heads, read().(tallied).resume()...)
+	}
+	return append(heads, Compute{
+		Urgent: r.work() <= wire.InteractiveItems, Name: "count what others sign", Trace: r.trace, Client: r.client, Run: read,
+	})
 }
 
 // tallied is a job that was read because others sign it.

@@ -29,7 +29,7 @@ func TestFairQueue(t *testing.T) {
 			largest := 0
 			for c, size := range sizes {
 				largest = max(largest, size)
-				for range 20_000 / size {
+				for range 5_000 / size {
 					q.add(waiting(fmt.Sprint("client", c), size))
 				}
 			}

@@ -8,12 +8,13 @@ import (
 
 // Directory tells of a gateway's directory.
 func (m *Metrics) Directory(read func() directory.Stats) {
-	of := func(name, help string) *prometheus.Desc { return desc("frostfleet_directory_"+name, help) }
-	keys := of("keys", "Keys in the directory that HTTP answers come from.")
-	jobs := of("jobs", "Jobs in the directory.")
-	size := of("file_bytes", "Size of the directory's file.")
-	waiting := of("waiting_messages", "Messages that the directory has read and not written into its file yet.")
-	unindexed := of("unindexed_batches", "Batches whose addresses the directory can't look up yet.")
+	keys := desc("frostfleet_directory_keys", "Keys in the directory that HTTP answers come from.")
+	jobs := desc("frostfleet_directory_jobs", "Jobs in the directory.")
+	size := desc("frostfleet_directory_file_bytes", "Size of the directory's file.")
+	waiting := desc("frostfleet_directory_waiting_messages",
+		"Messages that the directory has read and not written into its file yet.")
+	unindexed := desc("frostfleet_directory_unindexed_batches",
+		"Batches whose addresses the directory can't look up yet.")
 	m.registry.MustRegister(collector(func(out chan<- prometheus.Metric) {
 		s := read()
 		for d, v := range map[*prometheus.Desc]float64{

@@ -10,7 +10,8 @@ import (
 
 // abandonCodes say why attempts at moving a batch were given up.
 var abandonCodes = []wire.Code{wire.CodeExpired, frost.CodeMalformed, frost.CodePoint, frost.CodeIdentity, frost.CodeShare,
-	wire.CodeRestarted, wire.CodeDealReplaced, wire.CodeFalseCertificate, wire.CodeInternal, other}
+	wire.CodeRestarted, wire.CodeDealReplaced, wire.CodeFalseCertificate, wire.CodeAttemptTaken, wire.CodeInternal,
+	other}
 
 // Resharing tells how far a fleet's keys have moved to the next manifest, as a gateway sees it.
 func (m *Metrics) Resharing(read func() protocol.Resharing) {

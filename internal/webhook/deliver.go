@@ -79,7 +79,7 @@ func (h *hook) read(ctx context.Context) error {
 			return err
 		}
 		for _, m := range all {
-			h.position = m.Seq
+			h.position, h.changed = m.Seq, true
 			e, err := readResult(h.w.o.Manifest, h.w.o.Access(), m)
 			switch {
 			case err != nil:
@@ -145,7 +145,7 @@ func (h *hook) takePending(ctx context.Context, subject string) error {
 		return nil
 	}
 	h.queue.add(subject, e)
-	h.told[mark(subject)] = true
+	h.told[mark(subject)], h.changed = true, true
 	return nil
 }
 
@@ -197,6 +197,7 @@ func (h *hook) took(o outcome) {
 	switch {
 	case o.err == nil:
 		h.queue.done(o.subject)
+		h.changed = true
 		h.w.o.Observe.Webhook(name, Delivered)
 		if h.failing {
 			h.log.Info("the webhook's receiver takes messages again")

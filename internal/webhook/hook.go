@@ -28,6 +28,7 @@ type hook struct {
 	turn     uint64 // random; 0: it is another gateway's
 	seq      uint64 // of the progress as this gateway wrote it last
 	saved    time.Time
+	changed  bool               // since then: what is not saved is sent again if this gateway dies
 	stop     context.CancelFunc // ends what is being sent
 	sending  context.Context
 	stream   string
@@ -66,8 +67,10 @@ func (h *hook) run(ctx context.Context) {
 	h.leave()
 }
 
-// wait waits for what is sent, or until it is time for another look.
+// wait waits for what is sent, or until it is time for another look: sooner where all that was
+// under way has arrived, so that it is saved.
 func (h *hook) wait(ctx context.Context) {
+	begun := time.Now()
 	timer := time.NewTimer(h.w.times.look)
 	defer timer.Stop()
 	for {
@@ -79,6 +82,9 @@ func (h *hook) wait(ctx context.Context) {
 		case o := <-h.sent:
 			h.took(o)
 			h.send()
+			if h.changed && h.turn != 0 && h.queue.busy() == 0 {
+				timer.Reset(max(0, h.w.times.look/5-time.Since(begun)))
+			}
 		}
 	}
 }
@@ -91,7 +97,7 @@ func (h *hook) look(ctx context.Context) {
 	switch {
 	case h.turn == 0:
 		err = h.take(ctx)
-	case time.Since(h.saved) >= h.w.times.save:
+	case h.changed || time.Since(h.saved) >= h.w.times.save:
 		err = h.save(ctx)
 	}
 	if h.turn != 0 && time.Since(h.saved) >= h.w.times.turn {
@@ -212,7 +218,7 @@ func (h *hook) save(ctx context.Context) error {
 		return readErr
 	}
 	if s, err := parseState(m.Data); found && err == nil && s.Turn == h.turn {
-		h.seq = m.Seq
+		h.seq, h.saved = m.Seq, time.Now()
 		return nil
 	}
 	if errors.Is(err, bus.ErrConflict) {
@@ -227,7 +233,7 @@ func (h *hook) write(ctx context.Context, last uint64) error {
 	begun := time.Now()
 	seq, err := h.w.o.Bus.Swap(ctx, wire.WebhookSubject(h.cfg.Load().Name), wire.Encode(s), last)
 	if err == nil {
-		h.seq, h.saved = seq, begun
+		h.seq, h.saved, h.changed = seq, begun, false
 	}
 	return err
 }

@@ -49,12 +49,7 @@ func (q *queue) room() int { return max(0, maxOpen-len(q.open)) }
 
 // due marks what is to be sent now as being sent, the oldest first, and returns it.
 func (q *queue) due(now time.Time) (subjects []string) {
-	busy := 0
-	for _, e := range q.open {
-		if e.busy {
-			busy++
-		}
-	}
+	busy := q.busy()
 	for _, s := range q.order {
 		if e := q.open[s]; busy < maxAtOnce && !e.busy && !e.next.After(now) {
 			e.busy = true
@@ -63,6 +58,15 @@ func (q *queue) due(now time.Time) (subjects []string) {
 		}
 	}
 	return subjects
+}
+
+func (q *queue) busy() (n int) {
+	for _, e := range q.open {
+		if e.busy {
+			n++
+		}
+	}
+	return n
 }
 
 // failed puts an event back; it is sent again after a pause.

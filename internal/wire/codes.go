@@ -77,6 +77,7 @@ const (
 	CodeOtherDraft      Code = "other_draft"
 	CodeRevoked         Code = "revoked"
 	CodeMoved           Code = "moved"
+	CodeAttemptTaken    Code = "attempt_taken"
 
 	CodeFalseCertificate Code = "false_certificate"
 )

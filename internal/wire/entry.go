@@ -12,10 +12,12 @@ import (
 // alone against its digest. Nothing else counts for an entry: no seal, no time, no
 // sequence, and not the subject that it was found under.
 
-// Versions of entries: of a batch's generation 0, and of later ones.
+// Versions of entries: of a batch's generation 0, of later ones, and of those that were dealt in
+// several slices.
 const (
-	EntryVersion = 1
-	LaterVersion = 2
+	EntryVersion  = 1
+	LaterVersion  = 2
+	SlicedVersion = 3
 )
 
 // MaxEntryHead bounds a head, in bytes.
@@ -23,7 +25,7 @@ const MaxEntryHead = 1 << 20
 
 // EntryHead is the first message of an entry. A later generation of a batch repeats
 // the header and the keys of the first one, under new certificates and deals: those of
-// the resharing, one of each dealer.
+// the resharing, of each dealer one for each slice.
 type EntryHead struct {
 	Version      uint32      `cbor:"1,keyasint"`
 	Generation   uint32      `cbor:"2,keyasint"`
@@ -32,13 +34,15 @@ type EntryHead struct {
 	Header       BatchHeader `cbor:"5,keyasint"`
 	Keys         []EntryKey  `cbor:"6,keyasint"`
 	Certificates [][]byte    `cbor:"7,keyasint"` // by node
-	Deals        [][32]byte  `cbor:"8,keyasint"` // digests, by dealer
+	Deals        [][32]byte  `cbor:"8,keyasint"` // digests, by dealer, and of each by slice
 	// Of a later generation, as in Reshare:
 	Made    [32]byte `cbor:"9,keyasint,omitzero"`
 	Source  [32]byte `cbor:"10,keyasint,omitzero"`
 	From    uint32   `cbor:"11,keyasint,omitempty"`
 	Base    [32]byte `cbor:"12,keyasint,omitzero"`
 	Dealers []byte   `cbor:"13,keyasint,omitempty"`
+	// As in Reshare, of a later generation in several slices:
+	PerSlice uint32 `cbor:"14,keyasint,omitempty"`
 }
 
 // EntryKey is what is certified of one key. It is the same in every generation.
@@ -98,10 +102,14 @@ func NewEntryHead(m *Manifest, h BatchHeader, publicKeys, certificates [][]byte,
 // NewLaterHead is the head of a batch's later generation. The keys are those of its
 // generation 0.
 func NewLaterHead(r *Reshare, keys []EntryKey, certificates [][]byte, deals [][32]byte) *EntryHead {
+	version := uint32(LaterVersion)
+	if r.PerSlice != 0 {
+		version = SlicedVersion
+	}
 	return &EntryHead{
-		Version: LaterVersion, Generation: r.To, Origin: r.Origin, Manifest: r.Manifest, Header: r.Header, Keys: keys,
+		Version: version, Generation: r.To, Origin: r.Origin, Manifest: r.Manifest, Header: r.Header, Keys: keys,
 		Certificates: certificates, Deals: deals,
-		Made: r.Made, Source: r.Source, From: r.From, Base: r.Base, Dealers: r.Dealers,
+		Made: r.Made, Source: r.Source, From: r.From, Base: r.Base, Dealers: r.Dealers, PerSlice: r.PerSlice,
 	}
 }
 
@@ -109,7 +117,7 @@ func NewLaterHead(r *Reshare, keys []EntryKey, certificates [][]byte, deals [][3
 func (e *EntryHead) Reshare() *Reshare {
 	return &Reshare{
 		Version: ReshareVersion, Origin: e.Origin, Header: e.Header, Made: e.Made, Source: e.Source, From: e.From,
-		Base: e.Base, Manifest: e.Manifest, To: e.Generation, Dealers: e.Dealers,
+		Base: e.Base, Manifest: e.Manifest, To: e.Generation, Dealers: e.Dealers, PerSlice: e.PerSlice,
 	}
 }
 
@@ -141,16 +149,16 @@ func DecodeEntry(data []byte, known ManifestSet) (*Entry, error) {
 	if err := peekMode.Unmarshal(data, &peek); err != nil {
 		return nil, fmt.Errorf("entry head: %w", err)
 	}
-	if peek.Version != EntryVersion && peek.Version != LaterVersion {
-		return nil, fmt.Errorf("%w: its format is %d, and this program reads %d and %d", ErrEntryVersion, peek.Version,
-			EntryVersion, LaterVersion)
+	if peek.Version < EntryVersion || peek.Version > SlicedVersion {
+		return nil, fmt.Errorf("%w: its format is %d, and this program reads %d to %d", ErrEntryVersion, peek.Version,
+			EntryVersion, SlicedVersion)
 	}
 	e := &Entry{}
 	if err := Decode(data, MaxEntryHead, &e.EntryHead); err != nil {
 		return nil, fmt.Errorf("entry head: %w", err)
 	}
-	if (e.Generation == 0) != (e.Version == EntryVersion) {
-		return nil, fmt.Errorf("%w: format %d and generation %d", ErrEntryVersion, e.Version, e.Generation)
+	if (e.Generation == 0) != (e.Version == EntryVersion) || (e.PerSlice > 0) != (e.Version == SlicedVersion) {
+		return nil, fmt.Errorf("%w: format %d and generation %d, with %d keys a slice", ErrEntryVersion, e.Version, e.Generation, e.PerSlice)
 	}
 	m := known.Manifest(e.Manifest)
 	if m == nil || e.Generation == 0 && e.Origin != e.Manifest {
@@ -191,28 +199,28 @@ func (e *Entry) checkLater(known ManifestSet, m *Manifest) error {
 	return nil
 }
 
-// dealers is how many deals the entry has.
-func (e *EntryHead) dealers(m *Manifest) int {
+// deals is how many deals the entry has.
+func (e *EntryHead) deals(m *Manifest) int {
 	if e.Generation == 0 {
 		return m.N
 	}
-	return len(e.Dealers)
+	return len(e.Dealers) * e.Reshare().SliceCount()
 }
 
 // checkKeys holds what a head lists against its header and transcript.
 func (e *Entry) checkKeys(m *Manifest) error {
-	h, suite, dealers := e.Header, frost.Suite(e.Header.Suite), e.dealers(m)
+	h, suite, deals := e.Header, frost.Suite(e.Header.Suite), e.deals(m)
 	switch {
 	case !suite.Valid() || h.K < 1 || h.K > frost.MaxBatch || !IsToken(h.Client):
 		return fmt.Errorf("header of %d keys, suite %d, client %.64q", h.K, h.Suite, h.Client)
-	case len(e.Keys) != int(h.K) || len(e.Certificates) != m.N || len(e.Deals) != dealers:
+	case len(e.Keys) != int(h.K) || len(e.Certificates) != m.N || len(e.Deals) != deals:
 		return fmt.Errorf("%d keys, %d certificates and %d deals; want %d, %d and %d",
-			len(e.Keys), len(e.Certificates), len(e.Deals), h.K, m.N, dealers)
+			len(e.Keys), len(e.Certificates), len(e.Deals), h.K, m.N, deals)
 	}
 	seen := map[[32]byte]bool{}
 	for i, digest := range e.Deals {
 		if seen[digest] {
-			return fmt.Errorf("deal %d is another node's", i)
+			return fmt.Errorf("deal %d is there twice", i)
 		}
 		seen[digest] = true
 	}
@@ -256,10 +264,10 @@ func VerifyEntry(data []byte, known ManifestSet) (*Entry, error) {
 	return e, nil
 }
 
-// VerifyDeal checks that a body is the deal of a dealer.
-func (e *Entry) VerifyDeal(dealer int, body []byte) error {
-	if dealer < 0 || dealer >= len(e.Deals) || DealDigest(body) != e.Deals[dealer] {
-		return fmt.Errorf("entry of batch %s: not deal %d", e.ID, dealer)
+// VerifyDeal checks that a body is the entry's deal of that index.
+func (e *Entry) VerifyDeal(deal int, body []byte) error {
+	if deal < 0 || deal >= len(e.Deals) || DealDigest(body) != e.Deals[deal] {
+		return fmt.Errorf("entry of batch %s: not deal %d", e.ID, deal)
 	}
 	return nil
 }

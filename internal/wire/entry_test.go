@@ -76,7 +76,7 @@ func TestEntryRefused(t *testing.T) {
 		certified bool // all nodes sign what was changed
 		want      string
 	}{
-		"another format":        {func(h *EntryHead) { h.Version = 3 }, true, "its format is 3"},
+		"another format":        {func(h *EntryHead) { h.Version = 4 }, true, "its format is 4"},
 		"a later generation":    {func(h *EntryHead) { h.Generation = 1 }, true, "format 1 and generation 1"},
 		"another manifest":      {func(h *EntryHead) { h.Manifest = foreign.m.Hash() }, true, "another manifest"},
 		"another origin":        {func(h *EntryHead) { h.Origin = foreign.m.Hash() }, true, "another manifest"},
@@ -89,7 +89,7 @@ func TestEntryRefused(t *testing.T) {
 		"a short key":           {func(h *EntryHead) { h.Keys[1].PublicKey = h.Keys[1].PublicKey[1:] }, true, "key 1"},
 		"another chain code":    {func(h *EntryHead) { h.Keys[2].ChainCode[0]++ }, true, "key 2"},
 		"another key":           {func(h *EntryHead) { h.Keys[0].PublicKey[0]++ }, false, "node 0 certified something else"},
-		"a deal twice":          {func(h *EntryHead) { h.Deals[1] = h.Deals[0] }, true, "another node's"},
+		"a deal twice":          {func(h *EntryHead) { h.Deals[1] = h.Deals[0] }, true, "deal 1 is there twice"},
 		"another deal":          {func(h *EntryHead) { h.Deals[1][0]++ }, false, "key 0"},
 		"a deal less":           {func(h *EntryHead) { h.Deals = h.Deals[1:] }, true, "2 deals"},
 		"another job":           {func(h *EntryHead) { h.Header.Digest[0]++ }, false, "certified something else"},
@@ -127,7 +127,7 @@ func TestEntryRefused(t *testing.T) {
 	later := struct {
 		Version uint32 `cbor:"1,keyasint"`
 		New     string `cbor:"99,keyasint"`
-	}{3, "field"}
+	}{SlicedVersion + 1, "field"}
 	if _, err := VerifyEntry(Encode(later), f.m); !errors.Is(err, ErrEntryVersion) {
 		t.Errorf("a later format with a new field: %v", err)
 	}

@@ -79,7 +79,7 @@ type Ask struct {
 	Number  uint64  `cbor:"3,keyasint"` // of the question, repeated in the answer
 	ReplyTo string  `cbor:"4,keyasint"` // who asks: a token that it drew at its start
 	Holding Holding `cbor:"5,keyasint"`
-	Deal    uint32  `cbor:"6,keyasint,omitempty"` // dealer
+	Deal    uint32  `cbor:"6,keyasint,omitempty"` // index among the entry's
 }
 
 // Held is a node's answer, sealed by it for the subject that it goes to. So it answers
@@ -110,7 +110,7 @@ func DecodeAsk(data []byte) (*Ask, error) {
 	if a.Version != HoldingsVersion {
 		return nil, fmt.Errorf("question of format %d, and this program reads %d", a.Version, HoldingsVersion)
 	}
-	if !IsToken(a.ReplyTo) || a.Kind < AskDigests || a.Kind > AskDeal || a.Deal >= MaxNodes ||
+	if !IsToken(a.ReplyTo) || a.Kind < AskDigests || a.Kind > AskDeal || a.Deal >= MaxDeals ||
 		a.Kind != AskDeal && a.Deal != 0 {
 		return nil, errHoldings
 	}

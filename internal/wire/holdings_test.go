@@ -36,7 +36,7 @@ func TestAskRefused(t *testing.T) {
 		"a kind of its own": func(a *wire.Ask) { a.Kind = 5 }, "nobody asks": func(a *wire.Ask) { a.ReplyTo = "" },
 		"a subject":       func(a *wire.Ask) { a.ReplyTo = "a.b" },
 		"everybody":       func(a *wire.Ask) { a.ReplyTo = ">" },
-		"a deal too many": func(a *wire.Ask) { a.Deal = wire.MaxNodes },
+		"a deal too many": func(a *wire.Ask) { a.Deal = wire.MaxDeals },
 		"deal of a head":  func(a *wire.Ask) { a.Kind = wire.AskHead },
 		"too long":        func(a *wire.Ask) { a.ReplyTo = strings.Repeat("a", 600) },
 	} {

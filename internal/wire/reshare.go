@@ -26,6 +26,8 @@ type Reshare struct {
 	Manifest [32]byte    `cbor:"8,keyasint"`  // whose nodes get new shares
 	To       uint32      `cbor:"9,keyasint"`  // generation of these
 	Dealers  []byte      `cbor:"10,keyasint"` // nodes of Source, ascending: as many as its threshold
+	// PerSlice is how many keys a dealer deals in one message; 0: all of them.
+	PerSlice uint32 `cbor:"11,keyasint,omitempty"`
 }
 
 // BatchContext is the context of the batch itself, and BatchID its id.
@@ -35,11 +37,16 @@ func (r *Reshare) BatchID() string        { return ShortID(r.BatchContext()) }
 // Context names the attempt, and ID is under what its rounds are.
 func (r *Reshare) Context() [32]byte {
 	batch := r.BatchContext()
-	return frost.Hash("frostfleet/reshare/v1", r.Origin[:], batch[:], r.Made[:], r.Source[:], Be32(r.From), r.Base[:],
-		r.Manifest[:], Be32(r.To), r.Dealers)
+	parts := [][]byte{
+		r.Origin[:], batch[:], r.Made[:], r.Source[:], Be32(r.From), r.Base[:], r.Manifest[:], Be32(r.To), r.Dealers,
+	}
+	if r.PerSlice != 0 {
+		parts = append(parts, Be32(r.PerSlice))
+	}
+	return frost.Hash("frostfleet/reshare/v1", parts...)
 }
 
-// ID names the attempt on subjects.
+// ID names the attempt on subjects: of all but deals of one slice among several.
 func (r *Reshare) ID() string { return ShortID(r.Context()) }
 
 var errReshare = errors.New("resharing task with fields that do not fit each other")
@@ -61,23 +68,13 @@ func (r *Reshare) Check(source, next *Manifest) error {
 	case len(r.Dealers) != source.T || !ascending(r.Dealers, source.N):
 		return fmt.Errorf("resharing task with dealers %v; want %d of %d nodes, ascending", r.Dealers, source.T, source.N)
 	}
-	if size := dealSize(suite, int(r.Header.K), next.N, next.T); size > MaxReshareDeal {
-		return fmt.Errorf("a deal of %d keys to %d of %d nodes has %d bytes, and a message takes %d", r.Header.K, next.T, next.N,
-			size, MaxReshareDeal)
-	}
-	return nil
+	return r.checkSlices(next)
 }
 
-// dealSize bounds the size of a resharing deal's body, in bytes.
-func dealSize(suite frost.Suite, k, n, t int) int {
-	const envelope, box = 1 << 10, 32 // fields and lengths; what a box has beside its shares
-	return k*((t-1)*suite.PointSize()+n*frost.ScalarSize) + n*box + envelope
-}
-
-// Params are the attempt's parameters for internal/frost.
-func (r *Reshare) Params(source, next *Manifest) frost.ReshareParams {
+// Params are the parameters of one slice for internal/frost.
+func (r *Reshare) Params(s Slice, source, next *Manifest) frost.ReshareParams {
 	p := frost.ReshareParams{
-		Suite: frost.Suite(r.Header.Suite), Context: r.Context(), K: int(r.Header.K), OldN: source.N, OldT: source.T,
+		Suite: frost.Suite(r.Header.Suite), Context: s.Context, K: s.End - s.First, OldN: source.N, OldT: source.T,
 		N: next.N, T: next.T, HostKeys: next.HostKeys(),
 	}
 	for _, dealer := range r.Dealers {
@@ -103,20 +100,23 @@ type reshareDealBody struct {
 	Ephemeral   [32]byte `cbor:"2,keyasint"`
 	Commitments []byte   `cbor:"3,keyasint"`
 	Shares      [][]byte `cbor:"4,keyasint"`
+	Slice       uint32   `cbor:"5,keyasint,omitempty"` // its number
 }
 
-// EncodeReshareDeal and DecodeReshareDeal are a dealer's message and back.
-func EncodeReshareDeal(r *Reshare, d *frost.ReshareDeal) []byte {
-	return Encode(&reshareDealBody{*r, d.Ephemeral, d.Commitments, d.Shares})
+// EncodeReshareDeal and DecodeReshareDeal are a dealer's message, of the slice of that number,
+// and back.
+func EncodeReshareDeal(r *Reshare, slice int, d *frost.ReshareDeal) []byte {
+	return Encode(&reshareDealBody{*r, d.Ephemeral, d.Commitments, d.Shares, uint32(slice)})
 }
 
 // DecodeReshareDeal reads a dealer's message. What is in it is not checked.
-func DecodeReshareDeal(body []byte) (*Reshare, *frost.ReshareDeal, error) {
+func DecodeReshareDeal(body []byte) (r *Reshare, slice int, d *frost.ReshareDeal, err error) {
 	var b reshareDealBody
 	if err := Decode(body, MaxReshareDeal, &b); err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
-	return &b.Reshare, &frost.ReshareDeal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Shares: b.Shares}, nil
+	d = &frost.ReshareDeal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Shares: b.Shares}
+	return &b.Reshare, int(b.Slice), d, nil
 }
 
 // Pace is the administrator's word on whether keys move: one message, the last of which

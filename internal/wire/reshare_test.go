@@ -162,7 +162,7 @@ func FuzzReshare(f *testing.F) {
 	g := fleet.next(1, 1)
 	r := fleet.reshare(g)
 	f.Add(Encode(r))
-	f.Add(EncodeReshareDeal(r, &frost.ReshareDeal{Commitments: []byte{1}, Shares: [][]byte{{2}}}))
+	f.Add(EncodeReshareDeal(r, 0, &frost.ReshareDeal{Commitments: []byte{1}, Shares: [][]byte{{2}}}))
 	f.Add(mustJSON(Pace{Version: PaceVersion, Manifest: make(HexBytes, 32), Run: true}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if r, err := DecodeReshare(data); err == nil {
@@ -173,7 +173,7 @@ func FuzzReshare(f *testing.F) {
 				t.Fatal("an attempt without its dealers")
 			}
 		}
-		if r, d, err := DecodeReshareDeal(data); err == nil && !bytes.Equal(EncodeReshareDeal(r, d), data) {
+		if r, slice, d, err := DecodeReshareDeal(data); err == nil && !bytes.Equal(EncodeReshareDeal(r, slice, d), data) {
 			t.Fatalf("%x is another deal", data)
 		}
 		if p, err := ParsePace(data); err == nil && len(p.Manifest) != 32 {

@@ -141,7 +141,7 @@ func (m *member) load(e protocol.Load) {
 	read := func() protocol.Event {
 		keys := make([]protocol.LoadedKey, len(e.Keys))
 		for i, id := range e.Keys {
-			keys[i] = m.loadKey(id)
+			keys[i] = m.loadKey(id, e.Public)
 		}
 		return protocol.Loaded{ID: e.ID, Keys: keys}
 	}
@@ -152,9 +152,14 @@ func (m *member) load(e protocol.Load) {
 	m.run.Compute(protocol.Compute{Urgent: true, Run: read})
 }
 
-// loadKey returns a key that may sign: one that all n nodes certified.
-func (m *member) loadKey(id wire.KeyID) protocol.LoadedKey {
-	k, err := m.store.Key(id.Batch, id.Index)
+// loadKey returns a key that may sign: one that all n nodes certified. With public its share
+// stays sealed.
+func (m *member) loadKey(id wire.KeyID, public bool) protocol.LoadedKey {
+	read := m.store.Key
+	if public {
+		read = m.store.PublicKey
+	}
+	k, err := read(id.Batch, id.Index)
 	if err != nil {
 		if !errors.Is(err, keystore.ErrUnknown) && !errors.Is(err, keystore.ErrMoved) {
 			m.log.Error("key not read", "key", id.String(), "err", err)
@@ -165,8 +170,10 @@ func (m *member) loadKey(id wire.KeyID) protocol.LoadedKey {
 		k.Share.Wipe()
 		return protocol.LoadedKey{}
 	}
-	return protocol.LoadedKey{Owner: k.Owner, MadeBy: k.MadeBy, Key: &frost.Key{
-		Suite: k.Suite, N: k.N, T: k.T, Index: k.Index,
-		PublicKey: k.PublicKey, VSSCommitment: k.Commitments, Share: k.Share,
-	}}
+	loaded := protocol.LoadedKey{Owner: k.Owner, MadeBy: k.MadeBy, Public: public}
+	if loaded.Key = (&frost.Key{Suite: k.Suite, PublicKey: k.PublicKey}); !public {
+		loaded.Key.N, loaded.Key.T, loaded.Key.Index = k.N, k.T, k.Index
+		loaded.Key.VSSCommitment, loaded.Key.Share = k.Commitments, k.Share
+	}
+	return loaded
 }

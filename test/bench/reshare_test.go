@@ -1,16 +1,12 @@
 package bench_test
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/frostfleet/frostfleet/client"
-	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/test/benchreport"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
@@ -25,8 +21,7 @@ const singlesInTurn = 200
 // resharing is a fleet whose keys move from three nodes to three others.
 type resharing struct {
 	*side
-	next []fleettest.Joiner
-	file string // of the next manifest
+	next *fleettest.Next
 
 	command chan error // how frostctl fleet reshare ends
 }
@@ -39,7 +34,7 @@ func benchReshare(b *testing.B) {
 	start := time.Now()
 	r.keygen(b, "bitcoin", reshared)
 	keygen := reshared / time.Since(start).Seconds()
-	r.prepare(b)
+	r.next = r.PrepareNext(3, 2)
 	var idle, during []time.Duration
 	for range rounds { // in turns, for a machine that has other things to do
 		idle = append(idle, r.singles(b)...)
@@ -80,39 +75,11 @@ func benchReshare(b *testing.B) {
 // count is how many keys there are to move.
 func (r *resharing) count() int { return len(r.keys["bitcoin"]) + reshared }
 
-// prepare starts the next nodes, and does all that comes before the keys move.
-func (r *resharing) prepare(b *testing.B) {
-	b.Helper()
-	r.file = filepath.Join(r.Dir, fleet.NextFile)
-	now := filepath.Join(r.Dir, fleet.ManifestFile)
-	prepare := []string{"fleet", "next", "prepare", "--manifest", now, "--threshold", "2", "--out", r.file}
-	for i := range r.nodes {
-		j := r.Join(fleettest.Joiner{Name: fmt.Sprint("next", i), Index: i, N: 3, T: 2, Manifest: fleet.NextFile})
-		r.Do("frost-worker", "provision", "--config", j.File)
-		card := filepath.Join(r.Dir, fmt.Sprintf("card%d.json", i))
-		text := r.Do("frost-worker", "enroll", "--config", j.File, "--fleet", fleettest.Name, "--epoch", "2")
-		if err := os.WriteFile(card, []byte(text), 0o600); err != nil {
-			b.Fatal(err)
-		}
-		prepare, r.next = append(prepare, card), append(r.next, j)
-	}
-	r.Do("frostctl", prepare...)
-	for i := range r.nodes {
-		r.Do("frost-worker", "accept-manifest", r.file, "--config", filepath.Join(r.Dir, fleet.NodeFile(i)), "--yes")
-	}
-	for _, j := range r.next {
-		r.StartJoiner(j)
-	}
-}
-
 // begin returns as soon as keys move, or go on with it.
 func (r *resharing) begin(b *testing.B) {
 	b.Helper()
 	ended := make(chan error, 1)
-	go func() {
-		_, err := r.Run("frostctl", r.reshare("--resume")...)
-		ended <- err
-	}()
+	go func() { ended <- r.next.Reshare("--resume") }()
 	r.command = ended
 	for r.gauge(b, "frostfleet_reshare_running") == 0 {
 		time.Sleep(10 * time.Millisecond)
@@ -122,17 +89,15 @@ func (r *resharing) begin(b *testing.B) {
 // pause returns when no batch is under way any more.
 func (r *resharing) pause(b *testing.B) {
 	b.Helper()
-	r.Do("frostctl", r.reshare("--pause")...)
+	if err := r.next.Reshare("--pause"); err != nil {
+		b.Fatal(err)
+	}
 	if err := <-r.command; err != nil {
 		b.Fatal(err)
 	}
 	for r.gauge(b, "frostfleet_reshare_running") > 0 || r.gauge(b, "frostfleet_reshare_in_flight_batches") > 0 {
 		time.Sleep(10 * time.Millisecond)
 	}
-}
-
-func (r *resharing) reshare(flag string) []string {
-	return []string{"fleet", "reshare", r.file, "--manifest", filepath.Join(r.Dir, fleet.ManifestFile), "--url", r.URL, flag}
 }
 
 // await waits until so many keys have moved, and returns how many that are.
@@ -174,7 +139,7 @@ func (r *resharing) deviceCalls(b *testing.B) (all []float64) {
 	for i := range r.nodes {
 		all = append(all, sumOf(b, r.Metrics(i), "frostfleet_provider_call_seconds_count"))
 	}
-	for _, j := range r.next {
+	for _, j := range r.next.Joiners {
 		all = append(all, sumOf(b, r.MetricsOf(j), "frostfleet_provider_call_seconds_count"))
 	}
 	return all
@@ -184,7 +149,7 @@ func (r *resharing) deviceCalls(b *testing.B) (all []float64) {
 func (r *resharing) usage(b *testing.B) usage {
 	b.Helper()
 	u := r.side.usage(b)
-	for _, j := range r.next {
+	for _, j := range r.next.Joiners {
 		u.nodes += cpuOf(b, r.PID(j.Name))
 	}
 	return u

@@ -137,6 +137,7 @@ var calls = regexp.MustCompile(`&&|[|;>&(]|\) `)
 
 // plainPage is the text of a man page without what formats it.
 func plainPage(page string) string {
-	page = strings.NewReplacer(`\-`, "-", `\&`, "", `\\`, `\`, `\fB`, "", `\fP`, "", `\fI`, "", `\fR`, "", `\(aq`, "'", `\(bu`, "-").Replace(page)
+	page = strings.NewReplacer(`\-`, "-", `\&`, "", `\\`, `\`, `\fB`, "", `\fP`, "", `\fI`, "", `\fR`, "", `\(aq`, "'",
+		`\(bu`, "-").Replace(page)
 	return page
 }

@@ -19,12 +19,19 @@ import (
 	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
-// Build builds the programs once for a test binary and returns their folder.
-// RemoveBuild ends what it left.
+// Built names a folder that has the fleet's programs and nats-server, as scripts/test
+// builds them for all test binaries; unset, each builds its own.
+const Built = "FROSTFLEET_PROGRAMS"
+
+// Build builds the programs once for a test binary and returns their folder, which the
+// caller removes.
 var Build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "frostfleet-bin-")
 	if err != nil {
 		return "", err
+	}
+	if made := os.Getenv(Built); made != "" {
+		return dir, link(made, dir)
 	}
 	// -w: what debuggers want is a third of the linker's work.
 	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", dir, "github.com/frostfleet/frostfleet/cmd/...")
@@ -33,6 +40,20 @@ var Build = sync.OnceValues(func() (string, error) {
 	}
 	return dir, nil
 })
+
+// link puts links to the fleet's programs into another folder.
+func link(from, to string) error {
+	for _, name := range []string{"frostctl", "frost-gateway", "frost-worker"} {
+		program := filepath.Join(from, name)
+		if _, err := os.Stat(program); err != nil {
+			return fmt.Errorf("%s: %w", Built, err)
+		}
+		if err := os.Symlink(program, filepath.Join(to, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Processes is a fleet of real processes: a bus, workers and a gateway, which
 // can be killed.

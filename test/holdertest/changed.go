@@ -18,7 +18,7 @@ type Changed struct {
 	Successions [][]byte          // to the second and to the third
 	Lineage     *wire.Lineage     // pinned at the founding one
 	// Entries are six: of three batches as they were made, of the first two as generation 1 under
-	// the second manifest, and of the second one as generation 4 under the third.
+	// the second manifest, and of the second one as generation 4 under the third, in two slices.
 	Entries []*register.Entry
 }
 
@@ -39,8 +39,8 @@ func Change(t testing.TB, f *wiretest.Fleet) *Changed {
 		}
 	}
 	zero := Entries(t, f, 3)
-	first := Later(t, f, next, 1, c.Lineage, zero[:2])
-	c.Entries = slices.Concat(zero, first, Later(t, next, last, 4, c.Lineage, first[1:]))
+	first := Later(t, f, next, 1, 0, c.Lineage, zero[:2])
+	c.Entries = slices.Concat(zero, first, Later(t, next, last, 4, 1, c.Lineage, first[1:]))
 	return c
 }
 

@@ -75,13 +75,14 @@ func Start(
 }
 
 // Later makes entries that follow others of the fleet: their keys have moved to the nodes of
-// next, as that generation.
+// next, as that generation, in slices of so many keys.
 func Later(
-	t testing.TB, f, next *wiretest.Fleet, generation uint32, known wire.ManifestSet, before []*register.Entry,
+	t testing.TB, f, next *wiretest.Fleet, generation, perSlice uint32, known wire.ManifestSet, before []*register.Entry,
 ) (all []*register.Entry) {
 	t.Helper()
 	for _, e := range before {
 		r := f.Reshare(e.Entry, next.Manifest, generation)
+		r.PerSlice = perSlice
 		deals := wiretest.ReshareDeals(r, 50)
 		later, err := register.NewEntry(known, next.Later(r, e.Keys, deals), deals)
 		if err != nil {

@@ -4,9 +4,11 @@ const (
 	reshareFile     = "internal/frost/reshare.go"
 	reshareDealFile = "internal/frost/reshare_deal.go"
 	reshareOpenFile = "internal/frost/reshare_open.go"
+
+	reshareSlicesFile = "internal/wire/reshare_slices.go"
 )
 
-// reshareMutants are of resharing: its mathematics.
+// reshareMutants are of resharing: its mathematics, and what of it goes into several messages.
 var reshareMutants = []Mutant{
 	edit("reshared shares are not checked", reshareOpenFile, "if !r.allHold(", "if false && !r.allHold(").
 		killed("a new node's share is of the old key", inFrost, "TestReshareLiesAreBlamed"),
@@ -27,6 +29,18 @@ var reshareMutants = []Mutant{
 		killed("the dealers are those that were named", inFrost, "TestReshareCallersMistakes"),
 	never("a dealer is there twice", reshareFile, "d <= p.Dealers[i-1]").
 		killed("the dealers are distinct", inFrost, "TestReshareParams"),
+	edit("all slices have one context", reshareSlicesFile, "Be32(uint32(i))", "Be32(0)").
+		killed("what is dealt of one slice is nothing in another", inWire, "TestSlices"),
+	edit("a task has as many slices as it likes", reshareSlicesFile, " || r.SliceCount() > MaxSlices:", ":").
+		killed("what a task takes is bounded", inWire, "TestSlicesRefused"),
+	edit("a slice's deal is any slice's", "internal/protocol/reshare_slices.go", "slice != number {", "slice < 0 {").
+		killed("a slice in another one's place is its dealer's fault", inProtocol, "TestReshareSliceLies"),
+	edit("a deal under the attempt's id is a slice's", "internal/board/reshares.go", "return p, p.slice >= 0", "return p, true").
+		killed("what stands in no slot of the attempt is held nowhere", inBoard, "TestSlicesThatAreNone"),
+	never("a number that is taken is refused in silence", "internal/protocol/reshare_receive.go", "n.holdsOther(r, work)").
+		killed("a useless task holds no batch up", inProtocol, "TestNumberTakenHoldsNothingUp"),
+	edit("an attempt is left in silence", "internal/protocol/reshare_receive.go", "n.giveUpFor(ref.ID)", "n.supersede(ref.ID)").
+		killed("a later useless task holds no batch up", inProtocol, "TestLaterAttemptHoldsNothingUp"),
 	never("whatever shares make is the private key", "internal/frost/reconstruct.go",
 		"!bytes.Equal(g.publicKey(g.appendPoint(nil, p)), public)").
 		killed("who leaves gets the keys, or is told", inFrost, "TestReconstructionRefuses"),

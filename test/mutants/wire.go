@@ -131,7 +131,7 @@ var wireMutants = []Mutant{
 		killed("all nodes certify one root", "internal/board", "TestBatch"),
 
 	// Entries of the register.
-	never("an entry's deals are free", entryFile, "DealDigest(body) != e.Deals[dealer]").
+	never("an entry's deals are free", entryFile, "DealDigest(body) != e.Deals[deal]").
 		killed("a deal stands against its digest", inWire, "TestEntry"),
 	edit("an entry's keys may be others", entryFile, " || cert.Root != e.Root", "").
 		killed("an entry's keys are the certified ones", inWire, "TestEntryRefused"),

@@ -19,8 +19,12 @@ import (
 // built is the folder that build made; empty without.
 var built string
 
-// build makes nats-server from the module that go.mod names, once for a test binary.
+// build makes nats-server from the module that go.mod names, once for a test binary, unless
+// scripts/test did.
 var build = sync.OnceValues(func() (program string, err error) {
+	if made := os.Getenv("FROSTFLEET_PROGRAMS"); made != "" {
+		return filepath.Join(made, "nats-server"), nil
+	}
 	dir, err := os.MkdirTemp("", "nats-server-")
 	if err != nil {
 		return "", err

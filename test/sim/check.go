@@ -138,7 +138,7 @@ func (c *checker) certifies(p *worker, r *protocol.BatchRecord) {
 func (c *checker) published(p *worker, slot wire.Slot, body []byte) {
 	c.allowed(p, slot)
 	if slot.Kind == wire.SlotReshareDeal {
-		c.redeals(p, body)
+		c.redeals(p, slot, body)
 	}
 	if slot.Kind != wire.SlotCert && slot.Kind != wire.SlotReshareCert {
 		return

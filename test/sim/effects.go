@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -137,11 +138,22 @@ func (p *worker) load(e protocol.Load) {
 		}
 		keys := make([]protocol.LoadedKey, len(e.Keys))
 		for i, id := range e.Keys {
+			if keys[i] = p.disk.load(p.m, id); e.Public {
+				keys[i] = public(keys[i])
+				continue
+			}
 			p.memory.loaded(e.ID, id.Batch)
-			keys[i] = p.disk.load(p.m, id)
 		}
 		p.step(protocol.Loaded{ID: e.ID, Keys: keys})
 	})
+}
+
+// public is what protocol.Load.Public asks for of a key.
+func public(k protocol.LoadedKey) protocol.LoadedKey {
+	if k.Key != nil {
+		k.Key, k.Public = &frost.Key{Suite: k.Key.Suite, PublicKey: k.Key.PublicKey}, true
+	}
+	return k
 }
 
 // refetch shows all that KEYS, or the rounds, hold of a batch again.

@@ -72,6 +72,7 @@ const (
 	MoverMalformed    Fault = "old node: a malformed deal"
 	MoverTwice        Fault = "old node: deals twice"
 	MoverWithholds    Fault = "old node: deals nothing"
+	MoverSlice        Fault = "old node: deals a slice in another one's place"
 	NewRefuses        Fault = "new node: does not certify"
 	NewComplains      Fault = "new node: false complaint"
 	NewCertifies      Fault = "new node: certifies something else"
@@ -82,6 +83,7 @@ const (
 	KeysReplaced      Fault = "all nodes of a manifest certify other keys"
 	ForcedFork        Fault = "operators: forced to approve two manifests"
 	Paused            Fault = "administrator: resharing paused"
+	Sliced            Fault = "keys moved in slices"
 
 	GatewayDeaf  Fault = "gateway: does not hear administrators"
 	GatewayOlder Fault = "gateway: an older batch for a new job"
@@ -127,6 +129,7 @@ var (
 		NewComplains: 0.3, NewCertifies: 0.2, GatewayMoves: 0.3, GatewayMovesAgain: 0.2, SuccessionForged: 0.15, ApprovalTaken: 0.2,
 		ForcedFork: 0, Paused: 0, KeysReplaced: 0,
 	}
+	sliceFaults   = rates{MoverSlice: 0.9, Sliced: 0} // of these, where batches move in slices
 	gatewayFaults = rates{GatewayOlder: 0.9}
 	freezeFaults  = rates{
 		AdminFreezes: 0.15, AdminsLift: 0.3, AdminAlone: 0.1, AdminFloods: 0.01, ControlReplayed: 0.1, ControlForged: 0.1,
@@ -143,7 +146,7 @@ var (
 // Faults lists every kind.
 func Faults() (all []Fault) {
 	for _, r := range []rates{busFaults, crashFaults, lossFaults, siteFaults, presenceFaults, clientFaults, liarFaults, brokerFaults,
-		gatewayFaults, splitFaults, slowFaults, cutFaults, claimFaults, freezeFaults, moveFaults} {
+		gatewayFaults, splitFaults, slowFaults, cutFaults, claimFaults, freezeFaults, moveFaults, sliceFaults} {
 		all = append(all, r.sorted()...)
 	}
 	return all

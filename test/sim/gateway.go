@@ -68,6 +68,7 @@ func (g *gateway) start() {
 	w.tracef("%s starts, life %d", g.name, g.lives)
 	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Name: g.name, Manifest: w.manifest, Lineage: life.lineage, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
+		PerSlice:   w.perSlice(),
 		Address:    func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 		Descriptor: func(string, string, []byte, [32]byte) (string, error) { return "", nil }, // the client's to check
 	})

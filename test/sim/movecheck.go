@@ -48,14 +48,16 @@ func (c *checker) goesBy(who string, l *wire.Lineage) {
 }
 
 // redeals checks a deal of an honest node, before it leaves.
-func (c *checker) redeals(p *worker, body []byte) {
-	r, _, err := wire.DecodeReshareDeal(body)
+func (c *checker) redeals(p *worker, slot wire.Slot, body []byte) {
+	r, slice, _, err := wire.DecodeReshareDeal(body)
 	if err != nil {
 		c.w.fail(RuleApproved, "%s deals what can't be read: %v", p.name, err)
 		return
 	}
 	mine := p.disk.records[wire.BatchRef{ID: r.BatchID(), Generation: r.From}]
 	switch {
+	case slice >= r.SliceCount() || r.Slices()[slice].ID() != slot.ID:
+		c.w.fail(RuleApproved, "%s deals slice %d in the place of another one, or of no attempt", p.name, slice)
 	case r.Source != p.m.manifest.Hash() || !slices.Contains(r.Dealers, byte(p.m.index)):
 		c.w.fail(RuleApproved, "%s deals in an attempt that is not for it", p.name)
 	case p.disk.approved.next != r.Manifest:
@@ -84,12 +86,18 @@ func (c *checker) continues(p *worker, r *record) {
 		return
 	}
 	ref, first := r.Ref(), c.book.heads[wire.BatchRef{ID: r.ID}]
+	if first == nil && c.w.change.over() { // its keys were made after the checker had looked at KEYS last
+		return
+	}
 	if first == nil || r.MadeBy != first.MadeBy || r.Root != first.Root || r.Header != first.Header ||
 		!slices.EqualFunc(r.Batch.PublicKeys, first.PublicKeys(), bytes.Equal) {
 		c.w.fail(RuleContinues, "%s has other keys in generation %d of batch %s than were made", p.name, r.Generation, r.ID)
 		return
 	}
 	c.book.moved++
+	if r.Reshare.SliceCount() > 1 {
+		c.w.happened(Sliced)
+	}
 	if c.book.shares[ref] == nil {
 		c.book.shares[ref] = map[int][]byte{}
 	}

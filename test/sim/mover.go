@@ -100,6 +100,9 @@ func (c *change) falseTask() {
 	if r == nil {
 		return
 	}
+	if per := c.w.perSlice(); per > 0 && per < int(r.Header.K) && c.rng.IntN(2) == 0 {
+		r.PerSlice = uint32(per)
+	}
 	switch c.rng.IntN(12) {
 	case 0:
 		r.From++
@@ -179,26 +182,30 @@ func (p *worker) deceive(slot wire.Slot, body []byte) {
 // falseDeals are what a dealer that lies puts into its slot.
 func (p *worker) falseDeals(body []byte) [][]byte {
 	w := p.w
-	r, d, err := wire.DecodeReshareDeal(body)
+	r, slice, d, err := wire.DecodeReshareDeal(body)
 	if err != nil {
 		return [][]byte{body}
 	}
+	of := r.Slices()[slice]
 	again := func(shares []byte) []byte {
 		var seed [32]byte
 		w.bytes(seed[:])
-		s := secret.New(slices.Clone(shares))
+		s := secret.New(slices.Clone(shares[of.First*frost.ScalarSize : of.End*frost.ScalarSize]))
 		defer s.Wipe()
-		deal, err := frost.NewReshareDeal(r.Params(p.m.manifest, w.all.Manifest(r.Manifest)), p.m.index, s, &seed)
+		deal, err := frost.NewReshareDeal(r.Params(of, p.m.manifest, w.all.Manifest(r.Manifest)), p.m.index, s, &seed)
 		if err != nil {
 			return body
 		}
-		return wire.EncodeReshareDeal(r, deal)
+		return wire.EncodeReshareDeal(r, slice, deal)
 	}
 	mine := p.disk.records[wire.BatchRef{ID: r.BatchID(), Generation: r.From}]
 	if mine == nil {
 		return [][]byte{body}
 	}
 	kinds := []Fault{MoverWithholds, MoverConstant, MoverShare, MoverMalformed, MoverTwice}
+	if r.SliceCount() > 1 {
+		kinds = append(kinds, MoverSlice)
+	}
 	var kind Fault
 	for _, i := range w.rng.Perm(len(kinds)) {
 		if kind == "" && w.fault(kinds[i]) {
@@ -210,12 +217,14 @@ func (p *worker) falseDeals(body []byte) [][]byte {
 		return nil
 	case MoverConstant:
 		other := slices.Clone(mine.shares)
-		addSmall(frost.Suite(r.Header.Suite), other[:frost.ScalarSize], 1)
+		addSmall(frost.Suite(r.Header.Suite), other[of.First*frost.ScalarSize:][:frost.ScalarSize], 1)
 		return [][]byte{again(other)}
 	case MoverShare:
 		to := w.rng.IntN(len(d.Shares))
 		d.Shares[to] = p.flip(d.Shares[to])
-		return [][]byte{wire.EncodeReshareDeal(r, d)}
+		return [][]byte{wire.EncodeReshareDeal(r, slice, d)}
+	case MoverSlice:
+		return [][]byte{wire.EncodeReshareDeal(r, (slice+1)%r.SliceCount(), d)}
 	case MoverMalformed:
 		return [][]byte{p.flip(body)}
 	case MoverTwice:

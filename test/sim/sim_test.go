@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	seedsFlag   = flag.Uint64("seeds", 300, "how many seeds TestSeeds runs")
+	seedsFlag   = flag.Uint64("seeds", defaultSeeds, "how many seeds TestSeeds runs")
 	seedFlag    = flag.Uint64("seed", 1, "the first seed")
 	profileFlag = flag.String("profile", "", "run one profile only")
 	changeFlag  = flag.Bool("changing", false, "every fleet gets another manifest")
@@ -123,7 +123,7 @@ func TestProfiles(t *testing.T) {
 			mixed = append(mixed, mix.sorted()...)
 		}
 	}
-	mixed = append(mixed, moveFaults.sorted()...)
+	mixed = append(append(mixed, moveFaults.sorted()...), sliceFaults.sorted()...)
 	for _, f := range Faults() {
 		if !slices.Contains(mixed, f) {
 			t.Errorf("fault %q is in no profile", f)

@@ -57,8 +57,8 @@ func (c *change) usurp(whole []*wire.Entry) {
 	for _, i := range nodes {
 		var seed [32]byte
 		w.bytes(seed[:])
-		deal := must(frost.NewReshareDeal(r.Params(source, c.next), i, secret.New(slices.Clone(shares[i])), &seed))
-		deals = append(deals, wire.EncodeReshareDeal(r, deal))
+		deal := must(frost.NewReshareDeal(r.Params(r.Slices()[0], source, c.next), i, secret.New(slices.Clone(shares[i])), &seed))
+		deals = append(deals, wire.EncodeReshareDeal(r, 0, deal))
 	}
 	keys, digests := wire.EntryKeys(public, r.Header.Client, r.Made), wire.DealDigests(deals)
 	var certificates [][]byte

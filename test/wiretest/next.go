@@ -57,13 +57,15 @@ func (f *Fleet) Reshare(base *wire.Entry, next *wire.Manifest, generation uint32
 	return r
 }
 
-// ReshareDeals are the bodies of an attempt's deals, one of each dealer: well formed, of no
-// use.
+// ReshareDeals are the bodies of an attempt's deals, of each dealer one for each slice: well formed,
+// of no use.
 func ReshareDeals(r *wire.Reshare, size int) (deals [][]byte) {
 	for _, dealer := range r.Dealers {
-		share := make([]byte, size+1)
-		share[size] = dealer
-		deals = append(deals, wire.EncodeReshareDeal(r, &frost.ReshareDeal{Shares: [][]byte{share}}))
+		for slice := range r.SliceCount() {
+			share := make([]byte, size+1)
+			share[size] = dealer
+			deals = append(deals, wire.EncodeReshareDeal(r, slice, &frost.ReshareDeal{Shares: [][]byte{share}}))
+		}
 	}
 	return deals
 }

@@ -1,6 +1,10 @@
 package vartime
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
 
 // baseTable has j·2^(8i)·G at [i][j-1] for j up to 128.
 type baseTable [32][128]Point
@@ -28,8 +32,52 @@ var generatorTable = sync.OnceValue(func() *baseTable {
 	return t
 })
 
+// manySingles is after how many of them the wide table pays for single multiples of G too.
+const manySingles = 4096
+
+// singles counts multiples that were made without it.
+var singles atomic.Int64
+
 // BaseMult returns s·G for a public s.
 func BaseMult(s *Scalar) Jacobian {
+	if t := madeWide.Load(); t != nil {
+		return wideMult(*t, s)
+	}
+	if singles.Add(1) == manySingles {
+		go wideTable() // nobody waits for it
+	}
+	return narrowMult(s)
+}
+
+// wideMult takes 20 additions, where narrowMult takes 32.
+func wideMult(t [][]Point, s *Scalar) (sum Jacobian) {
+	var digits [baseLast + 1]int16
+	baseDigits(s, digits[:], 1)
+	var touched uint64
+	for pos, d := range digits { // without a wait for each: what the table is read for first
+		if d != 0 {
+			touched ^= t[pos][magnitude(d)-1].x[0]
+		}
+	}
+	for pos, d := range digits {
+		sum.addDigit(t[pos], int(d))
+	}
+	runtime.KeepAlive(touched)
+	return sum
+}
+
+// addDigit adds a multiple of a row's base, as the digit says.
+func (p *Jacobian) addDigit(row []Point, d int) {
+	switch {
+	case d > 0:
+		p.addProper(&row[d-1])
+	case d < 0:
+		q := row[-d-1].Negate()
+		p.addProper(&q)
+	}
+}
+
+func narrowMult(s *Scalar) (sum Jacobian) {
 	t := generatorTable()
 	// Of s and -s one has its highest bit clear, so that no carry is left over.
 	negative := s.IsGreaterThanHalfN() == 1
@@ -37,15 +85,8 @@ func BaseMult(s *Scalar) Jacobian {
 		s = new(Scalar).Negate(s)
 	}
 	l := limbsOf(s)
-	var sum Jacobian
 	for i := range t {
-		switch d := l.digit(i, 8); {
-		case d > 0:
-			sum.addProper(&t[i][d-1])
-		case d < 0:
-			q := t[i][-d-1].Negate()
-			sum.addProper(&q)
-		}
+		sum.addDigit(t[i][:], l.digit(i, 8))
 	}
 	if negative {
 		return sum.Negate()

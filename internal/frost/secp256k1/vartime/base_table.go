@@ -1,6 +1,9 @@
 package vartime
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Many multiples of G at once take digits of baseBits bits: 19 of them and a last one
 // of 8 bits, as one of k and -k has at most 255. A bit more or less of each would be an
@@ -14,6 +17,15 @@ const (
 // wideTable has at [i] j·2^(13i)·G for j from 1 on, each at j-1. It takes 10 ms and
 // five megabytes, so it is made when first needed.
 var wideTable = sync.OnceValue(func() [][]Point {
+	t := makeWideTable()
+	madeWide.Store(&t)
+	return t
+})
+
+// madeWide is wideTable, once that is made.
+var madeWide atomic.Pointer[[][]Point]
+
+func makeWideTable() [][]Point {
 	t := make([][]Point, baseLast+1)
 	powers := make([]Jacobian, len(t))
 	p := Jacobian{generator.x, generator.y, one}
@@ -40,7 +52,7 @@ var wideTable = sync.OnceValue(func() [][]Point {
 		t[i] = row
 	}
 	return t
-})
+}
 
 // baseDigits writes the digits of k, each from -baseDigit to baseDigit, to every n-th
 // place of digits. With half a digit added everywhere but in the last they are bits of k

@@ -60,9 +60,36 @@ func TestBaseMult(t *testing.T) {
 	}
 	for _, s := range scalars {
 		want := FromPoint(secp.NewIdentityPoint().ScalarBaseMult(s))
-		if got := BaseMult(s); Affine(got)[0] != want || !got.Equals(&want) {
-			t.Fatalf("%x·G is wrong", s.Bytes())
+		for name, got := range map[string]Jacobian{
+			"any": BaseMult(s), "narrow": narrowMult(s), "wide": wideMult(wideTable(), s),
+		} {
+			if Affine(got)[0] != want || !got.Equals(&want) {
+				t.Fatalf("%s table: %x·G is wrong", name, s.Bytes())
+			}
 		}
+	}
+}
+
+// Single multiples have the wide table made once there were many, and take it from then on.
+func TestManySinglesWantTheWideTable(t *testing.T) {
+	wideTable()
+	table, made := wideTable, madeWide.Swap(nil)
+	wanted := make(chan struct{})
+	wideTable = func() [][]Point { close(wanted); return nil }
+	defer func() { wideTable = table; madeWide.Store(made) }()
+	s := secp.NewScalarFromUint64(12345)
+	singles.Store(manySingles - 2)
+	BaseMult(s)
+	select {
+	case <-wanted:
+		t.Fatal("the table is made for fewer multiples than it pays for")
+	default:
+	}
+	want := BaseMult(s)
+	<-wanted
+	madeWide.Store(made)
+	if got := BaseMult(s); Affine(got)[0] != Affine(want)[0] || singles.Load() != manySingles {
+		t.Error("the wide table is not used once it is there")
 	}
 }
 
