@@ -144,9 +144,8 @@ func fleetFields(f *httpclient.Fleet) []field {
 
 func nodeGrid(f *httpclient.Fleet) *grid {
 	g := &grid{sentence: "REMARK", columns: []column{
-		{name: "NODE", least: 8}, {name: "PRESENT"}, {name: "HEARD"}, {name: "DEVICE", least: 8}, {name: "LOAD"}, {name: "BACKLOG"}, {name: "VERSION",
-			least: 8},
-		{name: "POLICY"}, {name: "EPOCH"}, {name: "HOST", least: 8},
+		{name: "NODE", least: 8}, {name: "PRESENT"}, {name: "HEARD"}, {name: "DEVICE", least: 6}, {name: "LOAD"},
+		{name: "BACKLOG"}, {name: "VERSION", least: 5}, {name: "POLICY"}, {name: "EPOCH"}, {name: "HOST", least: 5},
 	}}
 	for _, n := range f.Nodes {
 		there, heard := "no", "never"
@@ -161,7 +160,7 @@ func nodeGrid(f *httpclient.Fleet) *grid {
 			device = n.Device.Kind
 		}
 		g.add(nodeRemark(n), n.Name, there, heard, device, strconv.Itoa(n.Load), strconv.Itoa(n.Backlog), n.Version,
-			n.Policy[:min(8, len(n.Policy))], strconv.Itoa(n.Generation), n.Host)
+			n.Policy[:min(6, len(n.Policy))], strconv.Itoa(n.Generation), n.Host)
 	}
 	return g
 }
