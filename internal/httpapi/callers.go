@@ -42,7 +42,8 @@ func noCallers() *callers { return &callers{map[[32]byte]*Principal{}, map[[32]b
 // Principal is the caller of one request.
 type Principal struct {
 	Caller
-	limit *rate.Limiter // nil: none
+	limit  *rate.Limiter // nil: none
+	flying *atomic.Int32 // requests under way
 }
 
 // NewCallers makes the callers of a configuration.
@@ -57,13 +58,16 @@ func NewCallers(all []Caller) *Callers {
 func (c *Callers) Set(all []Caller) {
 	before, next := c.all.Load(), noCallers()
 	for _, caller := range all {
-		p := &Principal{Caller: caller}
+		p := &Principal{Caller: caller, flying: &atomic.Int32{}}
 		if caller.Rate > 0 {
 			p.limit = rate.NewLimiter(rate.Limit(caller.Rate), int(math.Ceil(caller.Rate)))
 		}
 		was, key := before.of(&caller)
-		if old := was[key]; old != nil && old.Rate == caller.Rate {
-			p.limit = old.limit
+		if old := was[key]; old != nil {
+			p.flying = old.flying
+			if old.Rate == caller.Rate {
+				p.limit = old.limit
+			}
 		}
 		table, _ := next.of(&caller)
 		table[key] = p
@@ -93,6 +97,9 @@ func (c *Callers) identify(r *http.Request, now time.Time) (*Principal, *Problem
 		if leaf == nil {
 			return nil, problem("unauthorized", "send a token in the header Authorization: Bearer TOKEN")
 		}
+		if now.After(leaf.NotAfter) { // TLS has looked at the beginning of the connection
+			return nil, problem("unauthorized", "the certificate has expired")
+		}
 		p = c.all.Load().certificates[sha256.Sum256(leaf.Raw)]
 	}
 	if p == nil {
@@ -102,6 +109,15 @@ func (c *Callers) identify(r *http.Request, now time.Time) (*Principal, *Problem
 		return nil, problem("unauthorized", "the token has expired")
 	}
 	return p, nil
+}
+
+// still reports whether a caller counts as it did when its request began: what takes long asks
+// that now and then.
+func (c *Callers) still(p *Principal, now time.Time) bool {
+	table, key := c.all.Load().of(&p.Caller)
+	current := table[key]
+	return current != nil && current.Client == p.Client && current.Can(p.Scopes...) &&
+		(current.Expires.IsZero() || now.Before(current.Expires))
 }
 
 // certificate is the client's, which TLS has verified against client_ca.
@@ -158,6 +174,12 @@ func (s *Server) authorise(scopes []Scope) func(huma.Context, func(huma.Context)
 		}
 		if !p.Can(scopes...) {
 			refuse(ctx, problem("forbidden_scope", "it lacks the scope that this needs"))
+			return
+		}
+		defer p.flying.Add(-1)
+		if p.flying.Add(1) > maxOfCaller {
+			s.refused("busy")
+			refuse(ctx, problem("busy", "this token or certificate has %d requests under way", maxOfCaller).after(time.Second))
 			return
 		}
 		next(ctx)

@@ -39,6 +39,8 @@ type operation struct {
 	also             []int   // other statuses of success, with the same body
 	codes            []string
 	produces         []string // media types of success; none: application/json
+	empty            int      // status of success without a body; 0: none
+	opaque           bool     // the body is an object that others made
 }
 
 // every are the problems that any operation can have, and withBody those of what takes a body.
@@ -122,6 +124,12 @@ func (o *operation) complete(responses map[string]*huma.Response, byStatus map[i
 			success.Content[media] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 		}
 	}
+	if o.opaque {
+		success.Content["application/json"].Schema = &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
+	}
+	if o.empty != 0 {
+		responses[strconv.Itoa(o.empty)] = &huma.Response{Description: http.StatusText(o.empty)}
+	}
 	for _, status := range o.also {
 		other := *success
 		other.Description = http.StatusText(status)
@@ -169,8 +177,10 @@ func (s *Server) negotiate(produces []string, takesBody bool) func(huma.Context,
 			refuse(ctx, problem("not_acceptable", "there is %s", strings.Join(produces, ", ")))
 			return
 		}
-		if takesBody && !isJSON(ctx.Header("Content-Type")) {
-			refuse(ctx, problem("unsupported_media_type", "send application/json, in UTF-8"))
+		r, _ := humagoUnwrap(ctx)
+		r.Header.Del("Accept") // huma would read it in its own way, and answer with the media type "json"
+		if takesBody && (!isJSON(ctx.Header("Content-Type")) || encoded(r.Header)) {
+			refuse(ctx, problem("unsupported_media_type", "send application/json, in UTF-8 and not packed"))
 			return
 		}
 		next(ctx)
@@ -200,6 +210,12 @@ func isJSON(contentType string) bool {
 	media, params, err := mime.ParseMediaType(contentType)
 	charset, set := params["charset"]
 	return err == nil && media == "application/json" && (!set || strings.EqualFold(charset, "utf-8"))
+}
+
+// encoded reports whether a body is packed: nothing is unpacked here, so that no body grows.
+func encoded(h http.Header) bool {
+	coding := strings.Join(h.Values("Content-Encoding"), ",")
+	return coding != "" && !strings.EqualFold(strings.TrimSpace(coding), "identity")
 }
 
 // checkQuery refuses a query, or an idempotency key, that can be read in two ways.
