@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -61,11 +62,25 @@ func (s *Server) addEvents() {
 	register(s, operation{
 		id: "watchJob", method: http.MethodGet, path: "/v1/jobs/{id}/events", tag: "Jobs", scopes: []Scope{Read},
 		summary: "Watch a job", produces: []string{"text/event-stream"},
-		empty: http.StatusNoContent,
+		empty: http.StatusNoContent, chunk: s.event(),
 		text: "Server-sent events: `event: job`, whose data is the job as it is now and whenever it changes. The stream ends " +
 			"after the job has. A reader that was cut off sends Last-Event-ID, to any gateway, and hears what is newer; 204 " +
 			"where nothing will be.",
 	}, s.watchJob)
+}
+
+// event is one event of a stream, as readers of event streams give it.
+func (s *Server) event() *huma.Schema {
+	job := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Job](), true, "Job")
+	return &huma.Schema{
+		Type: huma.TypeObject, Required: []string{"event", "id", "data"},
+		Properties: map[string]*huma.Schema{
+			"event": {Type: huma.TypeString, Enum: []any{"job"}},
+			"id":    {Type: huma.TypeString, Pattern: "^[0-9]+$", Description: "For Last-Event-ID"},
+			"data": {Type: huma.TypeString, Description: "A job",
+				Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": job}},
+		},
+	}
 }
 
 // WatchInput names a job.

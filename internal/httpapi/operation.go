@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"mime"
@@ -38,9 +39,10 @@ type operation struct {
 	status           int     // of success; 0: 200
 	also             []int   // other statuses of success, with the same body
 	codes            []string
-	produces         []string // media types of success; none: application/json
-	empty            int      // status of success without a body; 0: none
-	opaque           bool     // the body is an object that others made
+	produces         []string     // media types of success; none: application/json
+	chunk            *huma.Schema // what text of those media types consists of; nil: it is text
+	empty            int          // status of success without a body; 0: none
+	opaque           bool         // the body is an object that others made
 }
 
 // every are the problems that any operation can have, and withBody those of what takes a body.
@@ -121,7 +123,7 @@ func (o *operation) complete(responses map[string]*huma.Response, byStatus map[i
 			success.Content = map[string]*huma.MediaType{}
 		}
 		if success.Content[media] == nil {
-			success.Content[media] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+			success.Content[media] = &huma.MediaType{Schema: cmp.Or(o.chunk, &huma.Schema{Type: huma.TypeString})}
 		}
 	}
 	if o.opaque {
