@@ -42,9 +42,26 @@ func noCallers() *callers { return &callers{map[[32]byte]*Principal{}, map[[32]b
 // Principal is the caller of one request.
 type Principal struct {
 	Caller
-	limit  *rate.Limiter // nil: none
-	flying *atomic.Int32 // requests under way
+	limit *rate.Limiter // nil: none
+	share *share
 }
+
+// share is what a caller has of what all share.
+type share struct{ flying, bodies meter }
+
+// meter counts what is in use.
+type meter struct{ used atomic.Int64 }
+
+// take is false, and takes nothing, where that would be more than most.
+func (m *meter) take(n, most int64) bool {
+	if m.used.Add(n) > most {
+		m.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+func (m *meter) give(n int64) { m.used.Add(-n) }
 
 // NewCallers makes the callers of a configuration.
 func NewCallers(all []Caller) *Callers {
@@ -58,13 +75,13 @@ func NewCallers(all []Caller) *Callers {
 func (c *Callers) Set(all []Caller) {
 	before, next := c.all.Load(), noCallers()
 	for _, caller := range all {
-		p := &Principal{Caller: caller, flying: &atomic.Int32{}}
+		p := &Principal{Caller: caller, share: &share{}}
 		if caller.Rate > 0 {
 			p.limit = rate.NewLimiter(rate.Limit(caller.Rate), int(math.Ceil(caller.Rate)))
 		}
 		was, key := before.of(&caller)
 		if old := was[key]; old != nil {
-			p.flying = old.flying
+			p.share = old.share
 			if old.Rate == caller.Rate {
 				p.limit = old.limit
 			}
@@ -111,12 +128,12 @@ func (c *Callers) identify(r *http.Request, now time.Time) (*Principal, *Problem
 	return p, nil
 }
 
-// still reports whether a caller counts as it did when its request began: what takes long asks
+// still reports whether a caller may go on with what its request began: what takes long asks
 // that now and then.
-func (c *Callers) still(p *Principal, now time.Time) bool {
+func (c *Callers) still(p *Principal, scope Scope, now time.Time) bool {
 	table, key := c.all.Load().of(&p.Caller)
 	current := table[key]
-	return current != nil && current.Client == p.Client && current.Can(p.Scopes...) &&
+	return current != nil && current.Client == p.Client && current.Can(scope) &&
 		(current.Expires.IsZero() || now.Before(current.Expires))
 }
 
@@ -176,12 +193,12 @@ func (s *Server) authorise(scopes []Scope) func(huma.Context, func(huma.Context)
 			refuse(ctx, problem("forbidden_scope", "it lacks the scope that this needs"))
 			return
 		}
-		defer p.flying.Add(-1)
-		if p.flying.Add(1) > maxOfCaller {
+		if !p.share.flying.take(1, maxOfCaller) {
 			s.refused("busy")
 			refuse(ctx, problem("busy", "this token or certificate has %d requests under way", maxOfCaller).after(time.Second))
 			return
 		}
+		defer p.share.flying.give(1)
 		next(ctx)
 	}
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func TestOneCallerIsNotAll(t *testing.T) {
 	t.Parallel()
 	s := testServer(t)
 	of := func() *Principal { return s.cfg.Callers.all.Load().tokens[sha(full)] }
-	of().flying.Store(maxOfCaller)
+	of().share.flying.used.Store(maxOfCaller)
 	s.cfg.Callers.Set(callersOf(s))
 	w := ask(s, "GET", "/v1/keys", full, "")
 	if p := problemIn(t, w); p.Code != "busy" || w.Header().Get("Retry-After") == "" || !p.Retryable {
@@ -41,13 +42,13 @@ func TestOneCallerIsNotAll(t *testing.T) {
 	if w := ask(s, "GET", "/v1/keys", reader, ""); w.Code != http.StatusOK {
 		t.Errorf("another caller: %s", w.Body)
 	}
-	of().flying.Add(-1)
+	of().share.flying.give(1)
 	for range 2 {
 		if w := ask(s, "GET", "/v1/keys", full, ""); w.Code != http.StatusOK {
 			t.Errorf("after the end of one: %s", w.Body)
 		}
 	}
-	if n := of().flying.Load(); n != maxOfCaller-1 {
+	if n := of().share.flying.used.Load(); n != maxOfCaller-1 {
 		t.Errorf("%d under way", n)
 	}
 }
@@ -59,7 +60,7 @@ func TestStreamsOfTheGone(t *testing.T) {
 	for name, change := range map[string]func(*Caller){
 		"expired": func(c *Caller) { c.Expires = now },
 		"gone":    func(c *Caller) { c.SHA256 = sha("ff_another") },
-		"scope":   func(c *Caller) { c.Scopes = []Scope{Sign} },
+		"scope":   func(c *Caller) { c.Scopes = []Scope{Sign, Approve} },
 		"client":  func(c *Caller) { c.Client = "other" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,11 +69,11 @@ func TestStreamsOfTheGone(t *testing.T) {
 			d.streams.beat = 10 * time.Millisecond
 			url := serve(t, d.Server)
 			d.known.set(line(directory.Accepted, 0))
-			s := open(t, url, reader, aJob, "")
+			s := open(t, url, full, aJob, "")
 			s.next()
 			s.event(1, "accepted")
 			all := callersOf(d.Server)
-			i := slices.IndexFunc(all, func(c Caller) bool { return c.Name == "reader" })
+			i := slices.IndexFunc(all, func(c Caller) bool { return c.Name == "full" })
 			change(&all[i])
 			d.cfg.Callers.Set(all)
 			for {
@@ -179,6 +180,51 @@ func TestNoHeaderIsSplit(t *testing.T) {
 		}
 		if w.Code >= 500 {
 			t.Errorf("%s: %d", target, w.Code)
+		}
+	}
+}
+
+// TestRoomForBodies: bodies that are read take room, which they give back once they are parsed, or
+// refused; one that does not say how long it is takes that of the longest.
+func TestRoomForBodies(t *testing.T) {
+	t.Parallel()
+	d := newDepot(t)
+	s := d.Server
+	all := &s.bodies.used
+	own := &s.cfg.Callers.all.Load().tokens[sha(full)].share.bodies.used
+	post := func(body string, size int64) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "http://127.0.0.1/v1/jobs", strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+full)
+		r.Header.Set("Content-Type", "application/json")
+		r.ContentLength = size
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w
+	}
+	body := d.body(d.shop, "shop", keygenPayload(aJob, now.Add(time.Hour)))
+	for _, c := range []struct {
+		name      string
+		all, own  int64
+		size      int64
+		want      int
+		otherwise string
+	}{
+		{"idle", 0, 0, int64(len(body)), 202, body},
+		{"idle, refused", 0, 0, 2, 422, "{}"},
+		{"idle, no JSON", 0, 0, 1, 400, "{"},
+		{"just room", maxBodies - int64(len(body)), 0, int64(len(body)), 202, body},
+		{"no room", maxBodies - int64(len(body)) + 1, 0, int64(len(body)), 503, body},
+		{"no room of its own", 0, maxBodiesOfCaller, int64(len(body)), 503, body},
+		{"room for the longest", maxBodies - carriedBody, 0, -1, 202, body},
+		{"none for the longest", maxBodies - carriedBody + 1, 0, -1, 503, body},
+	} {
+		all.Store(c.all)
+		own.Store(c.own)
+		if w := post(c.otherwise, c.size); w.Code != c.want {
+			t.Errorf("%s: %d %s, want %d", c.name, w.Code, w.Body, c.want)
+		}
+		if all.Load() != c.all || own.Load() != c.own {
+			t.Errorf("%s: %d and %d bytes are not given back", c.name, all.Load()-c.all, own.Load()-c.own)
 		}
 	}
 }

@@ -146,7 +146,7 @@ func (s *Server) stream(c huma.Context, p *Principal, owner, id string, last uin
 	beat := time.NewTicker(s.streams.beat)
 	defer beat.Stop()
 	out.write(": job %s\n\n", id)
-	for out.err == nil && s.cfg.Callers.still(p, s.cfg.Now()) {
+	for out.err == nil && s.cfg.Callers.still(p, Read, s.cfg.Now()) {
 		select {
 		case job, more := <-lines:
 			if !more {
@@ -155,7 +155,7 @@ func (s *Server) stream(c huma.Context, p *Principal, owner, id string, last uin
 				}
 				return
 			}
-			if n := eventID(&job); n > last && s.cfg.Callers.still(p, s.cfg.Now()) {
+			if n := eventID(&job); n > last && s.cfg.Callers.still(p, Read, s.cfg.Now()) {
 				out.job(n, &job)
 				last = 0 // it is live from here on: what changes beside the state counts, too
 			}

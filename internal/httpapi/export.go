@@ -86,7 +86,7 @@ func (s *Server) export(ctx context.Context, w io.Writer, q directory.KeyQuery, 
 		if err := cmp.Or(ctx.Err(), s.draining.Err()); err != nil {
 			return err
 		}
-		if !s.cfg.Callers.still(s.principal(ctx), s.cfg.Now()) {
+		if !s.cfg.Callers.still(s.principal(ctx), Read, s.cfg.Now()) {
 			return errors.New("its caller may read no more")
 		}
 		q.After = page.Next

@@ -40,10 +40,15 @@ type request struct {
 	route  string // method and path
 	log    *slog.Logger
 	link   *http.ResponseController
+	leave  func() // gives back the room of the body; may be called again
 }
 
-// arrived takes away the time that the body had: it would end the request's context.
-func (r *request) arrived() { _ = r.link.SetReadDeadline(time.Time{}) } // tests have no connection
+// arrived takes away the time that the body had, which would end the request's context, and its
+// room.
+func (r *request) arrived() {
+	_ = r.link.SetReadDeadline(time.Time{}) // tests have no connection
+	r.leave()
+}
 
 type requestKey struct{}
 

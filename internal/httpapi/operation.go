@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -18,6 +19,12 @@ import (
 const (
 	smallBody = 16 << 10
 	largeBody = 1<<20 + 64<<10
+)
+
+// How many bytes of bodies are read and parsed at once: of all, and of one caller.
+const (
+	maxBodies         = 64 << 20
+	maxBodiesOfCaller = maxBodies * 3 / 4
 )
 
 // bodyTime is for a body to arrive.
@@ -68,7 +75,8 @@ func register[I, O any](s *Server, o operation, handler func(context.Context, *I
 	takesBody := o.method != http.MethodGet
 	byStatus := o.problems(takesBody)
 	op.Errors = slices.Sorted(maps.Keys(byStatus))
-	op.Middlewares = huma.Middlewares{s.authorise(o.scopes), s.negotiate(o.produces, takesBody), checkQuery}
+	op.Middlewares = huma.Middlewares{s.authorise(o.scopes), s.negotiate(o.produces, takesBody), checkQuery,
+		s.room(op.MaxBodyBytes)}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		requestOf(ctx).arrived()
 		return handler(ctx, in)
@@ -254,6 +262,33 @@ func checkQuery(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	next(ctx)
+}
+
+// room wants room for a body, until the handler has what is in it: a body that does not say how
+// long it is counts as the longest that the operation takes.
+func (s *Server) room(most int64) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, _ := humagoUnwrap(ctx)
+		size := r.ContentLength
+		if size < 0 || size > most {
+			size = most
+		}
+		q := requestOf(ctx.Context())
+		own := &q.caller.share.bodies
+		fits := own.take(size, maxBodiesOfCaller)
+		if fits && !s.bodies.take(size, maxBodies) {
+			own.give(size)
+			fits = false
+		}
+		if !fits {
+			s.refused("busy")
+			refuse(ctx, problem("busy", "there is no room for another body of this size").after(time.Second))
+			return
+		}
+		q.leave = sync.OnceFunc(func() { own.give(size); s.bodies.give(size) })
+		defer q.leave()
+		next(ctx)
+	}
 }
 
 // WaitParam is the parameter of operations that can hold their answer.

@@ -63,6 +63,7 @@ type Server struct {
 	api    huma.API
 	flying chan struct{} // a place for each request under way that needs a token
 	pages  chan struct{} // and for each that needs none
+	bodies meter         // bytes
 	doc    document
 
 	draining context.Context // ends when the server stops: whoever waits is answered
