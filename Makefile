@@ -19,6 +19,7 @@ PERF_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 
 CACHE := $(CURDIR)/.cache
 VENV := $(CACHE)/venv
+SCHEMATHESIS := $(CACHE)/schemathesis
 JNATS := $(CACHE)/jnats
 NODE := $(CACHE)/node
 CONSENSUS := $(CACHE)/consensus/release/consensus
@@ -62,6 +63,9 @@ interop: setup $(VENV)/ready $(NODE)/interop/ready $(CONSENSUS) ## against what 
 
 mutations: ## changed transactions against reader and policy (MUTATIONS=100000)
 	$(GO) test -count 1 -v -timeout 0 ./test/mutations -args -mutations $(MUTATIONS) -seed $(SEED)
+
+schemathesis: setup $(SCHEMATHESIS)/ready ## ten minutes of requests against the HTTP API, by its OpenAPI document
+	$(WITH_DEVICES) $(GO) test -count 1 -v -timeout 0 ./test/schemathesis -args -long
 
 mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)
 	$(GO) run ./test/mutants -out bench/mutants.json -only '$(ONLY)'
@@ -110,8 +114,8 @@ $(BENCHSTAT):
 
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
 WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)" \
-	FROSTFLEET_CONSENSUS="$(CONSENSUS)"
-devices: setup $(VENV)/ready $(JNATS)/ready $(addprefix $(NODE)/,interop/ready typescript/ready console/ready) $(CONSENSUS)
+	FROSTFLEET_CONSENSUS="$(CONSENSUS)" FROSTFLEET_SCHEMATHESIS="$(SCHEMATHESIS)/bin/schemathesis"
+devices: setup $(VENV)/ready $(SCHEMATHESIS)/ready $(JNATS)/ready $(addprefix $(NODE)/,interop/ready typescript/ready console/ready) $(CONSENSUS)
 setup:
 	GO="$(GO)" scripts/setup
 
@@ -120,6 +124,12 @@ REQUIREMENTS := docs/examples/python/requirements.txt test/requirements.txt test
 $(VENV)/ready: $(REQUIREMENTS) | setup
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
+	touch $@
+
+# On its own, as it wants other versions of what moto wants, too.
+$(SCHEMATHESIS)/ready: test/schemathesis/requirements.txt | setup
+	python3 -m venv --clear $(SCHEMATHESIS)
+	$(SCHEMATHESIS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 # For the Java example of docs/jobs.md.
@@ -143,4 +153,4 @@ $(CONSENSUS): $(addprefix test/interop/consensus/,Cargo.toml Cargo.lock src/main
 	touch $@
 
 .PHONY: help demo build man test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save
-.PHONY: bench-hsm lint fuzz monitoring e2e stories devices setup clean
+.PHONY: bench-hsm lint fuzz monitoring schemathesis e2e stories devices setup clean

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -70,7 +71,7 @@ func (s *Server) listAddresses(ctx context.Context, in *ListAddressesInput) (*Li
 	}
 	out := &ListAddressesOutput{}
 	out.Body.Addresses = make([]ChildAddress, 0, in.Count)
-	err = s.children(&k, in.Account, in.From, in.Count, func(a ChildAddress) bool {
+	err = s.children(ctx, &k, in.Account, in.From, in.Count, func(a ChildAddress) bool {
 		out.Body.Addresses = append(out.Body.Addresses, a)
 		return true
 	})
@@ -80,8 +81,9 @@ func (s *Server) listAddresses(ctx context.Context, in *ListAddressesInput) (*Li
 	return out, nil
 }
 
-// children calls use with consecutive addresses below account, until it returns false.
-func (s *Server) children(k *directory.Key, account string, from, count int, use func(ChildAddress) bool) error {
+// children calls use with consecutive addresses below account, until it returns false, or
+// nobody waits for them any more.
+func (s *Server) children(ctx context.Context, k *directory.Key, account string, from, count int, use func(ChildAddress) bool) error {
 	a, err := s.account(k)
 	if err != nil {
 		return err
@@ -94,7 +96,7 @@ func (s *Server) children(k *directory.Key, account string, from, count int, use
 	}
 	index := from
 	for address, err := range a.Addresses(branch, uint32(from), count) {
-		if err != nil {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
 		if !use(ChildAddress{index, address.Path, address.Address}) {
@@ -199,7 +201,7 @@ func (s *Server) findAddress(ctx context.Context, in *FindAddressInput) (*FoundA
 		return nil, s.fail(ctx, err)
 	}
 	var found *FoundAddressOutput
-	err = s.children(&k, in.Account, in.From, in.Count, func(a ChildAddress) bool {
+	err = s.children(ctx, &k, in.Account, in.From, in.Count, func(a ChildAddress) bool {
 		if a.Address == in.Address {
 			found = &FoundAddressOutput{FoundAddress{in.Address, k.Client, a.Path, s.view(&k)}}
 		}

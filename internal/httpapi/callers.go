@@ -43,7 +43,25 @@ func noCallers() *callers { return &callers{map[[32]byte]*Principal{}, map[[32]b
 type Principal struct {
 	Caller
 	limit *rate.Limiter // nil: none
+	share *share
 }
+
+// share is what a caller has of what all share.
+type share struct{ flying, bodies meter }
+
+// meter counts what is in use.
+type meter struct{ used atomic.Int64 }
+
+// take is false, and takes nothing, where that would be more than most.
+func (m *meter) take(n, most int64) bool {
+	if m.used.Add(n) > most {
+		m.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+func (m *meter) give(n int64) { m.used.Add(-n) }
 
 // NewCallers makes the callers of a configuration.
 func NewCallers(all []Caller) *Callers {
@@ -57,13 +75,16 @@ func NewCallers(all []Caller) *Callers {
 func (c *Callers) Set(all []Caller) {
 	before, next := c.all.Load(), noCallers()
 	for _, caller := range all {
-		p := &Principal{Caller: caller}
+		p := &Principal{Caller: caller, share: &share{}}
 		if caller.Rate > 0 {
 			p.limit = rate.NewLimiter(rate.Limit(caller.Rate), int(math.Ceil(caller.Rate)))
 		}
 		was, key := before.of(&caller)
-		if old := was[key]; old != nil && old.Rate == caller.Rate {
-			p.limit = old.limit
+		if old := was[key]; old != nil {
+			p.share = old.share
+			if old.Rate == caller.Rate {
+				p.limit = old.limit
+			}
 		}
 		table, _ := next.of(&caller)
 		table[key] = p
@@ -93,6 +114,9 @@ func (c *Callers) identify(r *http.Request, now time.Time) (*Principal, *Problem
 		if leaf == nil {
 			return nil, problem("unauthorized", "send a token in the header Authorization: Bearer TOKEN")
 		}
+		if now.After(leaf.NotAfter) { // TLS has looked at the beginning of the connection
+			return nil, problem("unauthorized", "the certificate has expired")
+		}
 		p = c.all.Load().certificates[sha256.Sum256(leaf.Raw)]
 	}
 	if p == nil {
@@ -102,6 +126,15 @@ func (c *Callers) identify(r *http.Request, now time.Time) (*Principal, *Problem
 		return nil, problem("unauthorized", "the token has expired")
 	}
 	return p, nil
+}
+
+// still reports whether a caller may go on with what its request began: what takes long asks
+// that now and then.
+func (c *Callers) still(p *Principal, scope Scope, now time.Time) bool {
+	table, key := c.all.Load().of(&p.Caller)
+	current := table[key]
+	return current != nil && current.Client == p.Client && current.Can(scope) &&
+		(current.Expires.IsZero() || now.Before(current.Expires))
 }
 
 // certificate is the client's, which TLS has verified against client_ca.
@@ -160,6 +193,12 @@ func (s *Server) authorise(scopes []Scope) func(huma.Context, func(huma.Context)
 			refuse(ctx, problem("forbidden_scope", "it lacks the scope that this needs"))
 			return
 		}
+		if !p.share.flying.take(1, maxOfCaller) {
+			s.refused("busy")
+			refuse(ctx, problem("busy", "this token or certificate has %d requests under way", maxOfCaller).after(time.Second))
+			return
+		}
+		defer p.share.flying.give(1)
 		next(ctx)
 	}
 }

@@ -52,7 +52,7 @@ type CarryInput struct {
 
 // JobApproval is an approval that a job has with it.
 type JobApproval struct {
-	Approver  string `json:"approver" minLength:"1" maxLength:"64" doc:"As policies name it"`
+	Approver  string `json:"approver" pattern:"^[A-Za-z0-9_-]{1,64}$" doc:"As policies name it"`
 	Time      int64  `json:"time" minimum:"0" doc:"Unix seconds: signed, too"`
 	Signature string `json:"signature" pattern:"^[0-9a-fA-F]{128}$" doc:"Ed25519, of the approver's key"`
 }

@@ -130,7 +130,7 @@ func TestCarriedWithApprovals(t *testing.T) {
 	if w.Code != http.StatusAccepted || len(d.wagon.jobs[0].Approvals) != 1 || d.wagon.jobs[0].Approvals[0].Name != "erin" {
 		t.Fatalf("%d %s: %+v", w.Code, w.Body, d.wagon.jobs)
 	}
-	if p := problemIn(t, ask(d, "POST", "/v1/jobs", full, body("a b"))); p.Code != "bad_signature" || d.wagon.carried() != 1 {
+	if p := problemIn(t, ask(d, "POST", "/v1/jobs", full, body("a b"))); p.Code != "validation_failed" || d.wagon.carried() != 1 {
 		t.Errorf("an approver that can't be: %+v", p)
 	}
 }

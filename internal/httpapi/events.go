@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -30,6 +31,7 @@ type streams struct {
 	open map[string]int
 
 	patience time.Duration // for a reader to take an event
+	beat     time.Duration // between two signs of life
 }
 
 // begin takes a place for one of a caller.
@@ -60,10 +62,25 @@ func (s *Server) addEvents() {
 	register(s, operation{
 		id: "watchJob", method: http.MethodGet, path: "/v1/jobs/{id}/events", tag: "Jobs", scopes: []Scope{Read},
 		summary: "Watch a job", produces: []string{"text/event-stream"},
+		empty: http.StatusNoContent, chunk: s.event(),
 		text: "Server-sent events: `event: job`, whose data is the job as it is now and whenever it changes. The stream ends " +
 			"after the job has. A reader that was cut off sends Last-Event-ID, to any gateway, and hears what is newer; 204 " +
 			"where nothing will be.",
 	}, s.watchJob)
+}
+
+// event is one event of a stream, as readers of event streams give it.
+func (s *Server) event() *huma.Schema {
+	job := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Job](), true, "Job")
+	return &huma.Schema{
+		Type: huma.TypeObject, Required: []string{"event", "id", "data"},
+		Properties: map[string]*huma.Schema{
+			"event": {Type: huma.TypeString, Enum: []any{"job"}},
+			"id":    {Type: huma.TypeString, Pattern: "^[0-9]+$", Description: "For Last-Event-ID"},
+			"data": {Type: huma.TypeString, Description: "A job",
+				Extensions: map[string]any{"contentMediaType": "application/json", "contentSchema": job}},
+		},
+	}
 }
 
 // WatchInput names a job.
@@ -92,7 +109,11 @@ func (s *Server) watchJob(ctx context.Context, in *WatchInput) (*huma.StreamResp
 	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		defer s.streams.end(p.Name)
-		s.stream(c, job.Client, in.ID, last)
+		if r, w := humagoUnwrap(c); r.Method == http.MethodHead {
+			w.Header().Set("Content-Type", "text/event-stream")
+			return
+		}
+		s.stream(c, p, job.Client, in.ID, last)
 	}}, nil
 }
 
@@ -107,9 +128,9 @@ func eventID(j *directory.Job) uint64 {
 	return 1 + uint64(max(j.Done, 0))
 }
 
-// stream writes events until the job has ended, its reader has gone or is too slow, or the
-// server drains.
-func (s *Server) stream(c huma.Context, owner, id string, last uint64) {
+// stream writes events until the job has ended, its reader has gone, is too slow or may read no
+// more, or the server drains.
+func (s *Server) stream(c huma.Context, p *Principal, owner, id string, last uint64) {
 	ctx, cancel := context.WithTimeout(c.Context(), streamLength)
 	defer cancel()
 	lines, err := s.cfg.Directory.Watch(ctx, owner, id)
@@ -122,10 +143,10 @@ func (s *Server) stream(c huma.Context, owner, id string, last uint64) {
 		return
 	}
 	out := newEventWriter(c, s.streams.patience)
-	beat := time.NewTicker(heartbeat)
+	beat := time.NewTicker(s.streams.beat)
 	defer beat.Stop()
 	out.write(": job %s\n\n", id)
-	for out.err == nil {
+	for out.err == nil && s.cfg.Callers.still(p, Read, s.cfg.Now()) {
 		select {
 		case job, more := <-lines:
 			if !more {
@@ -134,7 +155,7 @@ func (s *Server) stream(c huma.Context, owner, id string, last uint64) {
 				}
 				return
 			}
-			if n := eventID(&job); n > last {
+			if n := eventID(&job); n > last && s.cfg.Callers.still(p, Read, s.cfg.Now()) {
 				out.job(n, &job)
 				last = 0 // it is live from here on: what changes beside the state counts, too
 			}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -53,6 +54,9 @@ func (s *Server) exportKeys(ctx context.Context, in *ExportInput) (*huma.StreamR
 		hc.SetHeader("Content-Type", media)
 		hc.SetHeader("Content-Disposition", `attachment; filename="`+name+`"`)
 		hc.SetStatus(http.StatusOK)
+		if r, _ := humagoUnwrap(hc); r.Method == http.MethodHead {
+			return
+		}
 		if err := s.export(ctx, hc.BodyWriter(), q, page, write); err != nil {
 			s.cfg.Log.Debug("an export broke off", "request", requestOf(ctx).id, "err", err)
 			panic(http.ErrAbortHandler) // cuts the answer off: nobody takes it for whole
@@ -81,6 +85,9 @@ func (s *Server) export(ctx context.Context, w io.Writer, q directory.KeyQuery, 
 		}
 		if err := cmp.Or(ctx.Err(), s.draining.Err()); err != nil {
 			return err
+		}
+		if !s.cfg.Callers.still(s.principal(ctx), Read, s.cfg.Now()) {
+			return errors.New("its caller may read no more")
 		}
 		q.After = page.Next
 		var err error

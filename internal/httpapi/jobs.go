@@ -77,7 +77,7 @@ func (s *Server) addJobs() {
 	}, s.getJob)
 	register(s, operation{
 		id: "getResult", method: http.MethodGet, path: "/v1/jobs/{id}/result", tag: "Jobs", scopes: []Scope{Read},
-		summary: "Get a job's result",
+		summary: "Get a job's result", opaque: true,
 		text: "The result as its gateway signed it, byte for byte: whoever signed the job checks it with the headers. It is " +
 			"kept for 24 hours.",
 	}, s.getResult)

@@ -73,7 +73,9 @@ func (s *Server) createKeys(ctx context.Context, in *KeygenInput) (*KeygenOutput
 	if err != nil {
 		return nil, err
 	}
-	if in.Body.Label != "" || len(in.Body.Metadata) > 0 { // before the keys: they never lack it
+	// Before the keys, so that they never lack it. What was said since then, the same request
+	// sent again does not take back.
+	if (in.Body.Label != "" || len(in.Body.Metadata) > 0) && !(cl.again && s.labelled(p.Client, cl.Job)) {
 		body := RemarkBody{in.Body.Label, in.Body.Metadata}
 		if err := s.note(ctx, directory.Remark{Client: p.Client, Job: cl.Job}, body); err != nil {
 			return nil, s.fail(ctx, err)
@@ -91,6 +93,12 @@ func (s *Server) createKeys(ctx context.Context, in *KeygenInput) (*KeygenOutput
 		}
 	}
 	return out, nil
+}
+
+// labelled reports whether a job is known to be labelled: it has ended, or has a label.
+func (s *Server) labelled(client, id string) bool {
+	job, err := s.cfg.Directory.Job(client, id)
+	return err == nil && (job.State.Ended() || job.Label != "" || len(job.Metadata) > 0)
 }
 
 // keysOf are the keys of a job that is done, once the directory has read all of them; nil if it

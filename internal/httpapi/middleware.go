@@ -21,8 +21,16 @@ import (
 	"github.com/frostfleet/frostfleet/internal/tracing"
 )
 
-// maxInFlight is how many requests are answered at once, those that wait included.
-const maxInFlight = 1024
+// How many requests are answered at once, those that wait included. Who has no token, and reads
+// pages slowly, takes no place of those who have one; nor does one caller take all of them.
+const (
+	maxInFlight = 1024
+	maxOfCaller = maxInFlight * 3 / 4
+	maxPages    = 128
+)
+
+// visitTime is for the reader of a page to take it.
+const visitTime = 15 * time.Second
 
 // request is what is known of one beside itself.
 type request struct {
@@ -32,10 +40,15 @@ type request struct {
 	route  string // method and path
 	log    *slog.Logger
 	link   *http.ResponseController
+	leave  func() // gives back the room of the body; may be called again
 }
 
-// arrived takes away the time that the body had: it would end the request's context.
-func (r *request) arrived() { _ = r.link.SetReadDeadline(time.Time{}) } // tests have no connection
+// arrived takes away the time that the body had, which would end the request's context, and its
+// room.
+func (r *request) arrived() {
+	_ = r.link.SetReadDeadline(time.Time{}) // tests have no connection
+	r.leave()
+}
 
 type requestKey struct{}
 
@@ -77,13 +90,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r = r.WithContext(ctx)
 	defer s.ended(out, r, q, begun)
+	places := s.places(r)
 	select {
-	case s.flying <- struct{}{}:
-		defer func() { <-s.flying }()
+	case places <- struct{}{}:
+		defer func() { <-places }()
 	default:
 		s.refused("busy")
 		problem("busy", "the gateway answers as many requests as it may").after(time.Second).write(out, r)
 		return
+	}
+	if places == s.pages {
+		_ = q.link.SetWriteDeadline(begun.Add(visitTime)) // tests have no connection
 	}
 	if p := s.check(r); p != nil {
 		p.write(out, r)
@@ -93,6 +110,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out.Header().Set("Cache-Control", "no-store")
 	}
 	s.mux.ServeHTTP(out, r)
+}
+
+// places are those that a request takes one of.
+func (s *Server) places(r *http.Request) chan struct{} {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/v1/"):
+		return s.flying
+	case r.URL.Path == "/livez" || r.URL.Path == "/readyz": // or a crowd takes the gateway out of service
+		return make(chan struct{}, 1)
+	}
+	return s.pages
 }
 
 // ended logs and counts, and makes an answer of a panic.

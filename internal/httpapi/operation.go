@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"mime"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -17,6 +19,12 @@ import (
 const (
 	smallBody = 16 << 10
 	largeBody = 1<<20 + 64<<10
+)
+
+// How many bytes of bodies are read and parsed at once: of all, and of one caller.
+const (
+	maxBodies         = 64 << 20
+	maxBodiesOfCaller = maxBodies * 3 / 4
 )
 
 // bodyTime is for a body to arrive.
@@ -38,7 +46,10 @@ type operation struct {
 	status           int     // of success; 0: 200
 	also             []int   // other statuses of success, with the same body
 	codes            []string
-	produces         []string // media types of success; none: application/json
+	produces         []string     // media types of success; none: application/json
+	chunk            *huma.Schema // what text of those media types consists of; nil: it is text
+	empty            int          // status of success without a body; 0: none
+	opaque           bool         // the body is an object that others made
 }
 
 // every are the problems that any operation can have, and withBody those of what takes a body.
@@ -64,7 +75,8 @@ func register[I, O any](s *Server, o operation, handler func(context.Context, *I
 	takesBody := o.method != http.MethodGet
 	byStatus := o.problems(takesBody)
 	op.Errors = slices.Sorted(maps.Keys(byStatus))
-	op.Middlewares = huma.Middlewares{s.authorise(o.scopes), s.negotiate(o.produces, takesBody), checkQuery}
+	op.Middlewares = huma.Middlewares{s.authorise(o.scopes), s.negotiate(o.produces, takesBody), checkQuery,
+		s.room(op.MaxBodyBytes)}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		requestOf(ctx).arrived()
 		return handler(ctx, in)
@@ -119,8 +131,14 @@ func (o *operation) complete(responses map[string]*huma.Response, byStatus map[i
 			success.Content = map[string]*huma.MediaType{}
 		}
 		if success.Content[media] == nil {
-			success.Content[media] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+			success.Content[media] = &huma.MediaType{Schema: cmp.Or(o.chunk, &huma.Schema{Type: huma.TypeString})}
 		}
+	}
+	if o.opaque {
+		success.Content["application/json"].Schema = &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
+	}
+	if o.empty != 0 {
+		responses[strconv.Itoa(o.empty)] = &huma.Response{Description: http.StatusText(o.empty)}
 	}
 	for _, status := range o.also {
 		other := *success
@@ -169,8 +187,10 @@ func (s *Server) negotiate(produces []string, takesBody bool) func(huma.Context,
 			refuse(ctx, problem("not_acceptable", "there is %s", strings.Join(produces, ", ")))
 			return
 		}
-		if takesBody && !isJSON(ctx.Header("Content-Type")) {
-			refuse(ctx, problem("unsupported_media_type", "send application/json, in UTF-8"))
+		r, _ := humagoUnwrap(ctx)
+		r.Header.Del("Accept") // huma would read it in its own way, and answer with the media type "json"
+		if takesBody && (!isJSON(ctx.Header("Content-Type")) || encoded(r.Header)) {
+			refuse(ctx, problem("unsupported_media_type", "send application/json, in UTF-8 and not packed"))
 			return
 		}
 		next(ctx)
@@ -200,6 +220,12 @@ func isJSON(contentType string) bool {
 	media, params, err := mime.ParseMediaType(contentType)
 	charset, set := params["charset"]
 	return err == nil && media == "application/json" && (!set || strings.EqualFold(charset, "utf-8"))
+}
+
+// encoded reports whether a body is packed: nothing is unpacked here, so that no body grows.
+func encoded(h http.Header) bool {
+	coding := strings.Join(h.Values("Content-Encoding"), ",")
+	return coding != "" && !strings.EqualFold(strings.TrimSpace(coding), "identity")
 }
 
 // checkQuery refuses a query, or an idempotency key, that can be read in two ways.
@@ -236,6 +262,33 @@ func checkQuery(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	next(ctx)
+}
+
+// room wants room for a body, until the handler has what is in it: a body that does not say how
+// long it is counts as the longest that the operation takes.
+func (s *Server) room(most int64) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, _ := humagoUnwrap(ctx)
+		size := r.ContentLength
+		if size < 0 || size > most {
+			size = most
+		}
+		q := requestOf(ctx.Context())
+		own := &q.caller.share.bodies
+		fits := own.take(size, maxBodiesOfCaller)
+		if fits && !s.bodies.take(size, maxBodies) {
+			own.give(size)
+			fits = false
+		}
+		if !fits {
+			s.refused("busy")
+			refuse(ctx, problem("busy", "there is no room for another body of this size").after(time.Second))
+			return
+		}
+		q.leave = sync.OnceFunc(func() { own.give(size); s.bodies.give(size) })
+		defer q.leave()
+		next(ctx)
+	}
 }
 
 // WaitParam is the parameter of operations that can hold their answer.

@@ -146,6 +146,7 @@ func init() {
 		return ofHuma(context.Background(), status, text, errs)
 	}
 	huma.DefaultArrayNullable = false
+	huma.ValidateStrictCasing = true // "Count" would pass its check beside "count", and encoding/json take it
 }
 
 // codes of what huma finds wrong, by status.

@@ -61,7 +61,9 @@ type Server struct {
 	cfg    Config
 	mux    *http.ServeMux
 	api    huma.API
-	flying chan struct{} // a place for each request under way
+	flying chan struct{} // a place for each request under way that needs a token
+	pages  chan struct{} // and for each that needs none
+	bodies meter         // bytes
 	doc    document
 
 	draining context.Context // ends when the server stops: whoever waits is answered
@@ -72,8 +74,9 @@ type Server struct {
 
 // New registers all operations.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), flying: make(chan struct{}, maxInFlight)}
-	s.streams.patience = eventTime
+	s := &Server{cfg: cfg, mux: http.NewServeMux(), flying: make(chan struct{}, maxInFlight),
+		pages: make(chan struct{}, maxPages)}
+	s.streams.patience, s.streams.beat = eventTime, heartbeat
 	s.draining, s.drain = context.WithCancel(context.Background())
 	c := huma.DefaultConfig("Frostfleet gateway", cfg.Version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "", "", "" // the pages of this package need nothing from elsewhere
