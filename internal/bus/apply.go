@@ -22,14 +22,15 @@ func (b *Bus) Check(ctx context.Context) error { return b.check(ctx, true, false
 // What is new has to wait then.
 func (b *Bus) CheckServing(ctx context.Context) error { return b.check(ctx, true, true) }
 
-// CheckStreams is CheckServing without consumers, which workers may not read.
+// CheckStreams is CheckServing without consumers, which workers may not read, and without the
+// streams that are new: they are gateways', and workers may not ask for them.
 func (b *Bus) CheckStreams(ctx context.Context) error { return b.check(ctx, false, true) }
 
 func (b *Bus) check(ctx context.Context, consumers, earlier bool) error {
 	var drifts []Drift
 	streams := b.streams()
 	for i := range streams {
-		if earlier && streams[i].New && !b.isThere(ctx, &streams[i]) {
+		if earlier && streams[i].New && (!consumers || !b.isThere(ctx, &streams[i])) {
 			continue
 		}
 		if err := b.onceFormed(ctx, func(ctx context.Context) error {

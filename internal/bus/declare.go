@@ -252,6 +252,7 @@ type Declared struct {
 	Stream   Stream
 	Name     string // on the server
 	Durables []string
+	New      bool // the release before did not have it: it may not be made yet
 }
 
 // Declared lists the fleet's streams, in order of the file.
@@ -260,7 +261,7 @@ func (b *Bus) Declared() []Declared {
 	all := make([]Declared, len(streams))
 	for i := range streams {
 		d := &streams[i]
-		all[i] = Declared{Stream: d.Name, Name: b.names.stream(d.Name)}
+		all[i] = Declared{Stream: d.Name, Name: b.names.stream(d.Name), New: d.New}
 		for j := range d.Consumers {
 			all[i].Durables = append(all[i].Durables, d.Consumers[j].Durable)
 		}

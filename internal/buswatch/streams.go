@@ -77,8 +77,8 @@ func isOff(err error, api *jetstream.APIError) bool {
 func (w *Watcher) broken(now time.Time) error {
 	whats := []string{storageQuestion}
 	for _, d := range w.declared {
-		if d.Stream == bus.DeadLetter {
-			continue // nothing waits for it
+		if d.Stream == bus.DeadLetter || d.New {
+			continue // nothing waits for it; and what needs one that is new says so itself
 		}
 		whats = append(whats, streamQuestion(d.Stream))
 		for _, durable := range d.Durables {

@@ -234,3 +234,19 @@ func TestDamaged(t *testing.T) {
 	wants(Keys, 2)
 	wants(Sign, 0)
 }
+
+// TestNewStreamsKeepNobodyFromWork: before the administrator has made what the release before did
+// not have, a gateway of this release does all that one of that release does.
+func TestNewStreamsKeepNobodyFromWork(t *testing.T) {
+	b, _ := newTestBus(t)
+	w := New(b, Options{AllStreams: true})
+	for _, d := range b.Declared() {
+		if d.New {
+			deleteStreams(t, b, d.Stream)
+		}
+	}
+	watch(t, w, testEvery)
+	broken(t, w, "")
+	deleteStreams(t, b, bus.Results)
+	broken(t, w, "RESULTS is missing")
+}

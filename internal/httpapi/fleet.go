@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -79,7 +80,7 @@ type Resharing struct {
 	Total    int    `json:"total" minimum:"0" doc:"Keys in all"`
 	InFlight int    `json:"in_flight" minimum:"0" doc:"Batches that this gateway moves now"`
 	Paused   bool   `json:"paused"`
-	Blocked  string `json:"blocked,omitempty" doc:"Why no other one is begun"`
+	Blocked  string `json:"blocked,omitempty" doc:"Why no other one is begun; missing where keys have no other manifest to move to"`
 }
 
 // FleetOutput is the answer.
@@ -94,7 +95,7 @@ func (s *Server) getFleet(context.Context, *struct{}) (*FleetOutput, error) {
 	d := s.cfg.Fleet.Demand()
 	v := FleetView{
 		Fleet: m.Fleet, Network: m.Network, Manifest: hex.EncodeToString(hash[:]), N: m.N, T: m.T, Epochs: []int{},
-		Version: s.cfg.Version, Gateways: append([]string{}, s.cfg.Fleet.Heard()...), Nodes: []Node{},
+		Version: s.cfg.Version, Gateways: s.gateways(), Nodes: []Node{},
 		Demand: Demand{d.Queued, d.Longest.Seconds()}, Resharing: resharing(s.cfg.Fleet.Resharing(), all),
 		Freezes: len(s.cfg.Fleet.Frozen().All()),
 	}
@@ -109,6 +110,17 @@ func (s *Server) getFleet(context.Context, *struct{}) (*FleetOutput, error) {
 		}
 	}
 	return &FleetOutput{v}, nil
+}
+
+// gateways are those that this one hears, and itself: it may be known by its answer before its
+// own heartbeat came back.
+func (s *Server) gateways() []string {
+	all := append([]string{}, s.cfg.Fleet.Heard()...)
+	if s.cfg.Name != "" && !slices.Contains(all, s.cfg.Name) {
+		all = append(all, s.cfg.Name)
+		slices.Sort(all)
+	}
+	return all
 }
 
 func node(index, epoch int, n protocol.NodePresence, now time.Time) Node {

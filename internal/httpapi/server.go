@@ -26,6 +26,7 @@ import (
 
 // Config is what the API answers from.
 type Config struct {
+	Name      string // of this gateway, as the access list has it
 	Manifest  *wire.Manifest
 	Public    *client.Manifest // the same, as package client takes it
 	Access    func() *wire.Access

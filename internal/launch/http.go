@@ -59,7 +59,7 @@ func (p *program) serveHTTP(ctx context.Context, g *config.Gateway, gw *gateway.
 		return nil, err
 	}
 	api := httpapi.New(httpapi.Config{
-		Manifest: p.manifest, Public: public, Access: gw.Access, Directory: known, Fleet: gw, Clients: h.clients,
+		Name: p.name, Manifest: p.manifest, Public: public, Access: gw.Access, Directory: known, Fleet: gw, Clients: h.clients,
 		Carrier: &carrier{p.conn, p.name}, Callers: h.callers, Recent: memory.Look, Audit: log, Observe: p.metrics.HTTP(),
 		Log: p.Log, Version: command.Version(), Now: time.Now,
 		Console: console.Handler(), Hosts: g.HTTP.Hosts, Plaintext: h.tls == nil,

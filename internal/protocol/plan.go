@@ -44,12 +44,14 @@ func (p *plan) target() (v *view, at int, ok bool) {
 	return v, at, at > 0
 }
 
-// blocked is why no attempt begins; "": one may.
+// blocked is why no attempt begins; "": one may, or there is nothing to begin.
 func (p *plan) blocked() string {
 	target, at, ok := p.target()
 	switch {
 	case p.views.lineage.Fork() != nil:
 		return p.views.lineage.Fork().Error()
+	case p.pace == nil && len(p.views.chain) < 2:
+		return "" // there is nowhere to go, and nothing in the way
 	case p.pace == nil:
 		return "nobody said that keys are to move"
 	case !ok:
