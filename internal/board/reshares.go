@@ -114,7 +114,7 @@ func (a *Attempt) read(slot wire.Slot, msg wire.LogMessage) *value {
 			return nil
 		}
 		body, err := a.dealt.FromRound(slot.Node, msg.Subject, msg.Time, msg.Data)
-		if err != nil {
+		if err != nil || len(body) > a.MaxDeal(a.next) { // or a few small batches would take gigabytes
 			return nil
 		}
 		v.body = bytes.Clone(body)

@@ -371,8 +371,9 @@ func TestCloseDuringCalls(t *testing.T) {
 	all.Wait()
 }
 
-// What only needs to know a public key gets it with the share sealed, and where that would not open.
-func TestPublicKeyOpensNoShare(t *testing.T) {
+// What only needs to know a public key gets no share with it, and no public key that was not sealed: what
+// is counted of a job depends on it.
+func TestPublicKeyIsProven(t *testing.T) {
 	s := open(t, t.TempDir())
 	r := sample(1, 3, 2, 5, frost.Secp256k1TR)
 	if err := errors.Join(s.Certify(r), s.Complete(r.ref(), r.Certificates)); err != nil {
@@ -382,32 +383,37 @@ func TestPublicKeyOpensNoShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	whole.Share, whole.Commitments = nil, nil
+	if got, err := s.PublicKey(r.Batch, 3); err != nil || !reflect.DeepEqual(got, whole) {
+		t.Errorf("the public key is %+v, %v, want %+v", got, err, whole)
+	}
 	err = s.db.Update(func(tx *bolt.Tx) error {
 		b, err := s.find(tx, r.ref())
 		if err != nil {
 			return err
 		}
-		all := bytes.Clone(b.get(partKeys, 0))
-		all[4*b.h.entrySize()-1] ^= 1 // of the seal of share 3
+		all, size := bytes.Clone(b.get(partKeys, 0)), b.h.entrySize()
+		copy(all[3*size:], all[2*size:][:b.h.suite().PublicKeySize()]) // another key in its place
 		return b.put(partKeys, 0, all)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole.Share, whole.Commitments = nil, nil
-	if got, err := s.PublicKey(r.Batch, 3); err != nil || !reflect.DeepEqual(got, whole) {
-		t.Errorf("the public key is %+v, %v, want %+v", got, err, whole)
+	for name, get := range map[string]func(string, int) (*Key, error){"whole": s.Key, "public": s.PublicKey} {
+		if got, err := get(r.Batch, 3); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: a key in the place of another one: %+v, %v", name, got, err)
+		}
+		if _, err := get(r.Batch, 2); err != nil {
+			t.Errorf("%s: the key beside it: %v", name, err)
+		}
 	}
 	if _, err := s.PublicKey(r.Batch, 5); !errors.Is(err, ErrUnknown) {
 		t.Errorf("a key that is none: %v", err)
 	}
-	if _, err := s.Key(r.Batch, 3); !errors.Is(err, ErrDamaged) {
-		t.Errorf("a share that does not open: %v", err)
-	}
 	if err := s.MarkMoved(r.Batch); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.PublicKey(r.Batch, 3); !errors.Is(err, ErrMoved) {
+	if _, err := s.PublicKey(r.Batch, 2); !errors.Is(err, ErrMoved) {
 		t.Errorf("a key that has moved: %v", err)
 	}
 }

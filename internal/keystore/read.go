@@ -1,7 +1,6 @@
 package keystore
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -17,12 +16,18 @@ import (
 // called.
 func (s *Store) Key(batch string, index int) (*Key, error) { return s.key(batch, index, s.openKey) }
 
-// PublicKey is Key without the commitments and the share, which is not opened. So the seal
-// does not prove the public key: it is for what signs nothing.
+// PublicKey is Key without the commitments and the share, for what signs nothing. The seal
+// proves the public key, so it is opened here, and what was in it is wiped at once: what is
+// counted of a job depends on whose the key is.
 func (s *Store) PublicKey(id string, index int) (*Key, error) {
 	return s.key(id, index, func(b *batch, all []byte, i int) (*Key, error) {
-		size := b.h.entrySize()
-		return b.h.key(bytes.Clone(all[i*size:][:b.h.suite().PublicKeySize()])), nil
+		key, err := s.openKey(b, all, i)
+		if err != nil {
+			return nil, err
+		}
+		key.Share.Wipe()
+		key.Share, key.Commitments = nil, nil
+		return key, nil
 	})
 }
 

@@ -115,7 +115,7 @@ type (
 	Load struct {
 		ID     string
 		Keys   []wire.KeyID
-		Public bool // for what others sign: no share is to be opened (LoadedKey.Public)
+		Public bool // for what others sign: no share is to be given (LoadedKey.Public)
 	}
 )
 

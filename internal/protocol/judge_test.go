@@ -238,9 +238,9 @@ func TestNodesLeftOutCount(t *testing.T) {
 	}
 }
 
-// Who only counts what others sign has no share opened for that, of what it reads and of what
+// Who only counts what others sign has no share loaded for that, of what it reads and of what
 // lists its items alike.
-func TestCountingOpensNoShare(t *testing.T) {
+func TestCountingLoadsNoShare(t *testing.T) {
 	signed := `[[rule.limit]]
 amount = "1000 signatures"
 per = "day"`

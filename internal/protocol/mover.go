@@ -282,6 +282,8 @@ func (m *mover) onTaskSeen(e TaskMessage, body []byte) {
 	}
 	switch {
 	case one == nil || one.summing || r.To < one.To:
+	case r.Context() != one.Context() && p.seen.Context() == one.Context():
+		// a second task of this number: it ends nothing, or a gateway that lies had it read from its beginning for ever
 	case r.Context() != one.Context():
 		m.close(one) // another gateway's attempt counts in place of this one's
 		m.queue = append([]string{id}, m.queue...)
@@ -323,7 +325,7 @@ func (m *mover) onRounds(msg wire.LogMessage) {
 func (m *mover) giveUp(one *moving, s *setback) {
 	m.close(one)
 	one.over = max(one.over, one.To)
-	one.rests = m.views.now.Add(keygenPause(one.tries))
+	one.rests = m.views.now.Add(movePause(one.tries))
 	if s.stop {
 		one.rests = m.views.now.Add(min(leastStop<<min(one.tries, 10), mostStop))
 	}

@@ -3,6 +3,7 @@ package protocol
 import (
 	"encoding/hex"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -117,4 +118,59 @@ func TestNodeThatSaysMovedAlways(t *testing.T) {
 	if more > 2 {
 		t.Errorf("%d attempts more in the last 10 jobs", more)
 	}
+}
+
+// A gateway that lies opens attempts under a number that has one: nodes count the first in WORK, and so does
+// the gateway, whose attempt goes on with what it has read.
+func TestSecondTasksOfANumber(t *testing.T) {
+	c := newChanging(t, 2, 3)
+	c.absent[2] = true
+	c.start()
+	for _, id := range c.ids {
+		first, one := c.lastTask(id), c.desk.mover.moves[id]
+		fetched := len(c.desk.fetch)
+		for _, dealers := range [][]byte{{0, 1}, {0, 2}, {0, 3}, {1, 2}} {
+			r := *first
+			r.Dealers = dealers
+			c.lies(r)
+		}
+		r := *first
+		r.PerSlice = 1
+		c.lies(r)
+		equal(t, "the attempt goes on", c.desk.mover.moves[id] == one, true)
+		equal(t, "read again", len(c.desk.fetch), fetched)
+	}
+	for _, id := range c.ids {
+		first := c.lastTask(id)
+		c.accept(first, 2)
+	}
+	c.run()
+	equal(t, "generations", c.generations(), "[1 1 1 1]")
+}
+
+// A new node that gives up every attempt, and blames nobody, has the old nodes deal ever more seldom. Once it
+// does so no more, the batches move.
+func TestAbortsThatBlameNobody(t *testing.T) {
+	c := newChanging(t, 2, 3)
+	c.complain = func(node int, _ *wire.Reshare) *wire.Complaint {
+		if node != 2 {
+			return nil
+		}
+		return &wire.Complaint{Code: wire.CodeAttemptTaken, Reason: "no"}
+	}
+	c.start()
+	c.tick(500)
+	given := c.desk.reported(ReportReshareAbandoned)
+	if n := len(given) / len(c.ids); n < 10 || n > 12 {
+		t.Errorf("%d attempts at each batch in 500 seconds", n)
+	}
+	for _, r := range given {
+		if !strings.Contains(r.Reason, "node 2 (of epoch 1) gave up") || r.Culprit != -1 {
+			t.Fatalf("report %v", r)
+		}
+	}
+	c.complain = nil
+	c.tick(100)
+	equal(t, "rests after very many attempts", movePause(1<<20), longestRest)
+	equal(t, "generations moved", strings.Contains(c.generations(), "0"), false)
 }

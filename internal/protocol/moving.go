@@ -49,7 +49,15 @@ const (
 	// Rest of a batch that another attempt does not help.
 	leastStop = time.Minute
 	mostStop  = time.Hour
+	// longestRest is the longest pause before an attempt that may help. A new node that gives all of them up for
+	// no reason, which nobody can prove, would else have all old nodes deal all batches each minute.
+	longestRest = 15 * time.Minute
 )
+
+// movePause is how long a batch rests after so many attempts that were given up before.
+func movePause(tries int) time.Duration {
+	return min(250*time.Millisecond<<min(tries, 12), longestRest)
+}
 
 func (m *moving) wait() time.Duration {
 	return (dealTime + dealKeyTime*time.Duration(m.Header.K)) << min(m.tries, 4)

@@ -256,6 +256,29 @@ func TestSlicesBeyondAreHeldNowhere(t *testing.T) {
 	equal(t, "certified", c.register(r), true)
 }
 
+// What is larger than a deal of a slice can be is held nowhere, and is no deal: the dealer has not dealt until
+// it says one.
+func TestSliceThatIsTooLarge(t *testing.T) {
+	c := newCrossingWith(t, "bitcoin", [2]int{2, 3}, [2]int{2, 3}, 4)
+	r := c.open(c.sliced(1, 2, 0, 1))
+	for i := range 2 {
+		c.old.say(redealSlot(r, i, 1), make([]byte, r.MaxDeal(c.next.m)+1))
+	}
+	for _, a := range c.next.nodes {
+		attempt := a.resharer.intakes.board.Get(r.ID())
+		equal(t, "held", slices.ContainsFunc(attempt.Deals(), func(d []byte) bool { return d != nil }), false)
+		equal(t, "absent", fmt.Sprint(attempt.Absent()), "[0 1]")
+	}
+	liar := c.old.nodes[1]
+	for _, w := range liar.out {
+		c.old.say(w.slot, w.body)
+	}
+	liar.out = nil
+	c.publish()
+	equal(t, "certified", c.register(r), true)
+	c.arrived(t, r)
+}
+
 // A gateway has a batch moved in slices whose deals are too large for one message, and follows
 // them to the entry, in this life and in the next.
 func TestGatewayMovesInSlices(t *testing.T) {

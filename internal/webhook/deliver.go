@@ -16,6 +16,7 @@ import (
 const (
 	pageSize = 256              // messages that are read at once
 	complain = 30 * time.Second // between two lines about what proves nothing
+	maxAgain = 64               // jobs that wait and proved nothing, which are read once more in a look
 )
 
 // Outcomes of deliveries, as metrics have them.
@@ -105,14 +106,7 @@ func (h *hook) readPending(ctx context.Context) error {
 	slices.Sort(subjects)
 	stand := make(map[uint64]bool, len(subjects))
 	for _, subject := range subjects {
-		m := mark(subject)
-		stand[m] = true
-		if h.told[m] || h.queue.room() == 0 || len(h.told) >= maxTold {
-			continue
-		}
-		if err := h.takePending(ctx, subject); err != nil {
-			return err
-		}
+		stand[mark(subject)] = true
 	}
 	for m := range h.told {
 		if !stand[m] {
@@ -124,6 +118,14 @@ func (h *hook) readPending(ctx context.Context) error {
 			delete(h.skipped, subject)
 		}
 	}
+	for _, subject := range h.untold(subjects) {
+		if h.queue.room() == 0 || len(h.told) >= maxTold {
+			break
+		}
+		if err := h.takePending(ctx, subject); err != nil {
+			return err
+		}
+	}
 	for _, subject := range slices.Clone(h.queue.order) {
 		if isPending(subject) && !stand[mark(subject)] && !h.queue.open[subject].busy {
 			h.queue.done(subject)
@@ -131,6 +133,25 @@ func (h *hook) readPending(ctx context.Context) error {
 	}
 	h.listed = time.Now()
 	return nil
+}
+
+// untold are the jobs that wait of which nothing was told: first those that were not read yet,
+// and a few of those that proved nothing, as they may prove it now. Else who has many of these
+// stand would keep the others from being read in time.
+func (h *hook) untold(subjects []string) (all []string) {
+	for _, subject := range subjects {
+		if _, read := h.skipped[subject]; !read && !h.told[mark(subject)] {
+			all = append(all, subject)
+		}
+	}
+	first := len(all)
+	for subject := range h.skipped { // in any order
+		if len(all) == first+maxAgain {
+			break
+		}
+		all = append(all, subject)
+	}
+	return all
 }
 
 func (h *hook) takePending(ctx context.Context, subject string) error {
@@ -144,6 +165,7 @@ func (h *hook) takePending(ctx context.Context, subject string) error {
 		h.wrong(m, err)
 		return nil
 	}
+	delete(h.skipped, subject)
 	h.queue.add(subject, e)
 	h.told[mark(subject)], h.changed = true, true
 	return nil
@@ -166,7 +188,7 @@ func (h *hook) send() {
 	for _, subject := range h.queue.due(time.Now()) {
 		o := outcome{turn: turn, subject: subject, event: h.queue.open[subject].event}
 		h.busy.Go(func() {
-			o.event, o.err = h.w.deliver(sending, cfg, o.subject, o.event)
+			o.event, o.err = h.deliver(sending, cfg, o.subject, o.event)
 			select {
 			case h.sent <- o:
 			case <-h.gone:
@@ -225,7 +247,8 @@ func (h *hook) took(o outcome) {
 }
 
 // deliver makes one attempt to tell of an event, nil: the one of a subject.
-func (w *Webhooks) deliver(ctx context.Context, cfg Config, subject string, e *event) (*event, error) {
+func (h *hook) deliver(ctx context.Context, cfg Config, subject string, e *event) (*event, error) {
+	w := h.w
 	if e == nil {
 		var err error
 		if e, err = w.load(ctx, subject); err != nil {
@@ -244,7 +267,7 @@ func (w *Webhooks) deliver(ctx context.Context, cfg Config, subject string, e *e
 	if err != nil {
 		return e, err
 	}
-	return e, w.post.post(ctx, cfg.URL, cfg.Secrets, e.id(), time.Now(), body)
+	return e, h.post.post(ctx, cfg.URL, cfg.Secrets, e.id(), time.Now(), body)
 }
 
 // load reads the event that another gateway left undelivered.

@@ -12,6 +12,13 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
+// Bounds of what an event keeps of a result, in bytes: a gateway that lies may sign more, and a
+// receiver that is down has them kept.
+const (
+	maxError = 4 << 10
+	maxName  = 64
+)
+
 // event is something that happened to a job, from a message that proves it.
 type event struct {
 	subject string // of that message; the event's name here
@@ -44,6 +51,12 @@ func readResult(m *wire.Manifest, a *wire.Access, msg bus.Message) (*event, erro
 	state := directory.State(r.Status)
 	if r.Job != ref.Job || r.Client != ref.Client || !state.Ended() {
 		return nil, fmt.Errorf("the result is of job %.64q of client %.64q, and %.32q", r.Job, r.Client, string(r.Status))
+	}
+	if len(r.Code) > maxName || len(r.Chain) > maxName || len(r.Kind) > maxName {
+		return nil, fmt.Errorf("the result of job %s has a code, a kind or a chain that is too long", r.Job)
+	}
+	if len(r.Error) > maxError {
+		r.Error = strings.Clone(strings.ToValidUTF8(r.Error[:maxError], "")) // and not all of it
 	}
 	return &event{subject: msg.Subject, at: msg.Time, job: directory.Job{
 		ID: r.Job, Client: r.Client, Kind: r.Kind, State: state, Code: r.Code, Error: r.Error,

@@ -16,9 +16,10 @@ import (
 
 // hook is one webhook at this gateway. Its loop owns everything but what is atomic.
 type hook struct {
-	w   *Webhooks
-	log *slog.Logger
-	cfg atomic.Pointer[Config]
+	w    *Webhooks
+	log  *slog.Logger
+	cfg  atomic.Pointer[Config]
+	post *poster // its own: connections to a host are counted, which another webhook may have, too
 
 	sent chan outcome
 	gone chan struct{} // closed once nobody reads sent any more
@@ -52,13 +53,14 @@ type hook struct {
 
 func newHook(w *Webhooks, cfg Config) *hook {
 	h := &hook{w: w, log: w.o.Log.With("webhook", cfg.Name), sent: make(chan outcome, maxAtOnce),
-		gone: make(chan struct{})}
+		gone: make(chan struct{}), post: newPoster(w.o.Roots, w.o.Version, w.times.attempt)}
 	h.cfg.Store(&cfg)
 	return h
 }
 
 // run delivers until ctx ends.
 func (h *hook) run(ctx context.Context) {
+	defer h.post.client.CloseIdleConnections()
 	defer close(h.gone)
 	for ctx.Err() == nil {
 		h.look(ctx)
@@ -252,9 +254,9 @@ func (h *hook) leave() {
 	if h.turn == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	h.finish()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime) // whatever the receiver took of it
 	defer cancel()
-	h.finish(ctx)
 	_, err := h.w.o.Bus.Swap(ctx, wire.WebhookSubject(h.cfg.Load().Name), wire.Encode(h.state("")), h.seq)
 	if err != nil {
 		h.log.Warn("another gateway delivers the webhook's messages in a while only", "err", err)
@@ -262,8 +264,10 @@ func (h *hook) leave() {
 	h.lose("")
 }
 
-// finish waits for what is being sent, as long as ctx lets it.
-func (h *hook) finish(ctx context.Context) {
+// finish waits a moment for what is being sent.
+func (h *hook) finish() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
 	idle := make(chan struct{})
 	go func() { h.busy.Wait(); close(idle) }()
 	for {

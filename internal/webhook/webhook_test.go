@@ -2,8 +2,10 @@ package webhook
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -476,5 +478,146 @@ func TestTLS(t *testing.T) {
 	}
 	if err := send(nil); err == nil || strings.Contains(err.Error(), "hush") {
 		t.Errorf("without a root that vouches for it: %v", err)
+	}
+}
+
+// TestReceiversOfOneHost: a receiver that hangs holds up no other one that has its host.
+func TestReceiversOfOneHost(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	r := newReceiver(t, func(_ http.ResponseWriter, req *http.Request, _ int) bool {
+		if req.URL.Path == "/hangs" {
+			<-req.Context().Done()
+			return false
+		}
+		return true
+	})
+	hangs := r.hook("hangs", "other")
+	hangs.URL = r.URL + "/hangs"
+	patient := quick
+	patient.attempt = time.Hour
+	g := s.gate("a", patient, hangs, r.hook("good", "shop"))
+	eventually(t, "turns", func() error {
+		if n := strings.Count(g.log.String(), "this gateway delivers"); n < 2 {
+			return fmt.Errorf("%d", n)
+		}
+		return nil
+	})
+	for n := range 2 * maxAtOnce {
+		s.result(gateway, "other", n, wire.StatusDone)
+	}
+	eventually(t, "requests that hang", func() error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.asked < maxAtOnce {
+			return fmt.Errorf("%d requests", r.asked)
+		}
+		return nil
+	})
+	s.result(gateway, "shop", 99, wire.StatusDone)
+	r.waitFor(t, 1)
+}
+
+// TestLeavesWhatHangs: who ends while its receiver hangs gives the turn back all the same.
+func TestLeavesWhatHangs(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	asked := make(chan struct{}, 1)
+	r := newReceiver(t, func(_ http.ResponseWriter, req *http.Request, _ int) bool {
+		asked <- struct{}{}
+		<-req.Context().Done()
+		return false
+	})
+	g := s.gate("a", quick, r.hook("mine", "shop"))
+	g.delivers(t)
+	s.result(gateway, "shop", 1, wire.StatusDone)
+	<-asked
+	g.stop()
+	m, found, err := s.bus.LastAtLeader(t.Context(), bus.Webhooks, wire.WebhookSubject("mine"))
+	if err != nil || !found {
+		t.Fatal(found, err)
+	}
+	kept, err := parseState(m.Data)
+	if err != nil || kept.Gateway != "" || !slices.Equal(kept.Open, []string{wire.StoredResultSubject("shop", jobID(1))}) {
+		t.Errorf("%+v, %v", kept, err)
+	}
+}
+
+// TestJobsThatProveNothing: however many of them wait, few are read once more in a look, behind
+// those that are new; and each is read again before long.
+func TestJobsThatProveNothing(t *testing.T) {
+	t.Parallel()
+	h := newHook(newWebhooks(Options{Log: logger(&logSink{})}, quick), Config{Name: "mine"})
+	h.begin(&state{})
+	subjects := []string{"pending.shop.new", "pending.shop.told"}
+	h.told[mark(subjects[1])] = true
+	for i := range 4 * maxAgain {
+		subject := fmt.Sprint("pending.shop.", i)
+		subjects, h.skipped[subject] = append(subjects, subject), 1
+	}
+	read := map[string]bool{}
+	for range 1000 {
+		all := h.untold(subjects)
+		if len(all) != 1+maxAgain || all[0] != "pending.shop.new" {
+			t.Fatalf("%d are read, %s first", len(all), all[0])
+		}
+		for _, subject := range all {
+			read[subject] = true
+		}
+	}
+	if len(read) != 1+4*maxAgain || read["pending.shop.told"] {
+		t.Errorf("%d are read in all", len(read))
+	}
+}
+
+// TestProvenLater: a job that waits and proved nothing is told of once it does, once.
+func TestProvenLater(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	r := newReceiver(t, nil)
+	g := s.gate("a", quick, r.hook("mine", "shop"))
+	g.delivers(t)
+	s.pending(keyOf(8), "shop", 1, 0)
+	eventually(t, "a line", func() error {
+		if !strings.Contains(g.log.String(), "it is not proven") {
+			return errors.New(g.log.String())
+		}
+		return nil
+	})
+	s.pending(shop, "shop", 1, 0)
+	r.waitFor(t, 1)
+	s.pending(shop, "shop", 2, 0)
+	s.pending(shop, "shop", 1, 1)
+	r.waitFor(t, 2)
+	time.Sleep(5 * quick.list) // what comes too often comes now
+	if got := r.jobs(); got[jobID(1)] != 1 {
+		t.Errorf("told %v", got)
+	}
+}
+
+// TestResultsThatAreTooLong: what a gateway that lies may sign is not kept for a receiver that is down.
+func TestResultsThatAreTooLong(t *testing.T) {
+	t.Parallel()
+	access, err := newAccess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &wire.Manifest{Fleet: "main", Network: "regtest", N: 3, T: 2}
+	long := strings.Repeat("x", maxError+1)
+	for what, change := range map[string]func(*wire.Result){
+		"nothing": func(*wire.Result) {},
+		"a code":  func(r *wire.Result) { r.Code = wire.Code(long) },
+		"a kind":  func(r *wire.Result) { r.Kind = wire.Kind(long) },
+		"a chain": func(r *wire.Result) { r.Chain = long },
+	} {
+		r := wire.Result{Job: jobID(1), Client: "shop", Kind: wire.KindSign, Status: wire.StatusFailed, Error: long}
+		change(&r)
+		payload := r.Encode()
+		signature := ed25519.Sign(gateway, wire.ResultSigningInput(m, "shop", r.Job, payload))
+		e, err := readResult(m, access, bus.Message{Subject: wire.StoredResultSubject("shop", r.Job), Data: payload,
+			Header: map[string][]string{wire.HeaderGateway: {"a"}, wire.HeaderSignature: {hex.EncodeToString(signature)}}})
+		if (err == nil) != (what == "nothing") || err == nil && e.job.Error != long[:maxError] {
+			t.Errorf("%s: %+v, %v", what, e, err)
+		}
 	}
 }

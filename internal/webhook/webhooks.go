@@ -52,14 +52,13 @@ var usual = times{look: 500 * time.Millisecond, list: 2 * time.Second, save: 2 *
 // Bounds of questions to the bus.
 const (
 	busTime   = 5 * time.Second
-	closeTime = 2 * time.Second // to leave the turn to another gateway, at the end
+	closeTime = 2 * time.Second // at the end: for what is being sent, and to leave the turn to another gateway
 )
 
 // Webhooks delivers for all webhooks of a gateway.
 type Webhooks struct {
 	o     Options
 	times times
-	post  *poster
 
 	mu    sync.Mutex
 	life  context.Context // nil: it does not run
@@ -77,7 +76,7 @@ type running struct {
 func New(o Options) *Webhooks { return newWebhooks(o, usual) }
 
 func newWebhooks(o Options, t times) *Webhooks {
-	return &Webhooks{o: o, times: t, post: newPoster(o.Roots, o.Version, t.attempt), hooks: map[string]*running{}}
+	return &Webhooks{o: o, times: t, hooks: map[string]*running{}}
 }
 
 // Set replaces all webhooks, while Run runs or before. Those of a name go on where they were.

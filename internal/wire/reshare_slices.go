@@ -57,20 +57,29 @@ func sliceCount(k, perSlice int) int {
 
 // checkSlices checks that a task has as few slices as MaxSlices, of a size that a message takes.
 func (r *Reshare) checkSlices(next *Manifest) error {
-	k := r.Header.K
-	if r.PerSlice != 0 {
-		k = r.PerSlice
-	}
-	size := dealSize(frost.Suite(r.Header.Suite), int(k), next.N, next.T)
+	size := r.MaxDeal(next)
 	switch {
 	case r.PerSlice != 0 && r.PerSlice >= r.Header.K || r.SliceCount() > MaxSlices:
 		return fmt.Errorf("resharing task of %d keys in slices of %d; want 2 to %d slices, or one that has no size",
 			r.Header.K, r.PerSlice, MaxSlices)
 	case size > MaxReshareDeal:
-		return fmt.Errorf("a deal of %d keys to %d of %d nodes has %d bytes, and a message takes %d", k, next.T, next.N, size,
-			MaxReshareDeal)
+		return fmt.Errorf("a deal of %d keys to %d of %d nodes has %d bytes, and a message takes %d", r.perSlice(), next.T, next.N,
+			size, MaxReshareDeal)
 	}
 	return nil
+}
+
+// perSlice is how many keys the largest slice has.
+func (r *Reshare) perSlice() uint32 {
+	if r.PerSlice != 0 {
+		return r.PerSlice
+	}
+	return r.Header.K
+}
+
+// MaxDeal bounds the deal of one slice, in bytes. What is larger is none.
+func (r *Reshare) MaxDeal(next *Manifest) int {
+	return dealSize(frost.Suite(r.Header.Suite), int(r.perSlice()), next.N, next.T)
 }
 
 // PerSlice is for how many of k keys a deal to t of n nodes fits a message: of as few slices as

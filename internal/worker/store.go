@@ -152,8 +152,8 @@ func (m *member) load(e protocol.Load) {
 	m.run.Compute(protocol.Compute{Urgent: true, Run: read})
 }
 
-// loadKey returns a key that may sign: one that all n nodes certified. With public its share
-// stays sealed.
+// loadKey returns a key that may sign: one that all n nodes certified. With public it comes
+// without its share.
 func (m *member) loadKey(id wire.KeyID, public bool) protocol.LoadedKey {
 	read := m.store.Key
 	if public {

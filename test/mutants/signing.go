@@ -120,8 +120,8 @@ var signingMutants = []Mutant{
 	edit("those who are left out count nothing", "internal/protocol/signing_judged.go",
 		"!n.judge.policy.Counts() ||", "n.judge.policy == nil || true ||").
 		killed("a limit is not multiplied by choosing who signs", inProtocol, "TestNodesLeftOutCount"),
-	edit("who only counts opens shares", "internal/protocol/signing_judged.go", "Public: true", "Public: false").
-		killed("a share is in memory only while it signs", inProtocol, "TestCountingOpensNoShare"),
+	edit("who only counts loads shares", "internal/protocol/signing_judged.go", "Public: true", "Public: false").
+		killed("a share is in memory only while it signs", inProtocol, "TestCountingLoadsNoShare"),
 	edit("a client approves what it asks for", judgeFile, "return access.IsClient(r.client, key) }", "return false }").
 		killed("who asks does not approve", inProtocol, "TestApprovals"),
 	edit("an approval need not verify", "internal/wire/waiting.go", "a.Verify(key, m, digest)", "len(a.Signature) > 0").
