@@ -1,12 +1,18 @@
 // The form with which a key or a job gets its label.
-import {html, useEffect, useState} from './vendor/htm-preact.js';
+import {html, useEffect, useRef, useState} from './vendor/htm-preact.js';
 import {Fault} from './ui.js';
 
 const most = 128; // bytes of UTF-8
 
 export function Label({what, value, save}) {
   const [text, setText] = useState(value ?? ''), [state, set] = useState({busy: false, saved: false, error: null});
-  useEffect(() => setText(value ?? ''), [value]);
+  // A label that somebody else wrote is shown, but what is being typed is not taken away.
+  const shown = useRef(value ?? '');
+  useEffect(() => {
+    const before = shown.current;
+    shown.current = value ?? '';
+    if (shown.current !== before) setText(now => (now === before ? shown.current : now));
+  }, [value]);
   const bytes = new TextEncoder().encode(text).length;
   const submit = async event => {
     event.preventDefault();
