@@ -82,13 +82,10 @@ function Nodes({fleet}) {
     ${n.twins > 0 && html` <${Mark} is="warn">twins<//>`}`;
   const id = n => `${n.generation}.${n.index}`;
   return html`<${Table} caption="Nodes of the fleet" rows=${fleet.nodes} id=${id} columns=${[
-    {head: 'Node', cell: n => html`<b>${visible(n.name)}</b>`},
+    {head: 'Node', cell: n => html`<b>${visible(n.name)}</b><${Under}>${visible(n.host)}<//>`},
     {head: 'State', cell: presence},
     {head: 'Silent for', num: true, cell: n => duration(n.lag ?? NaN)},
-    {head: 'Host', cell: n => visible(n.host) || '–'},
-    {head: 'Device', cell: n => visible(n.device?.kind) || '–'},
-    {head: 'Device calls', num: true, cell: n => (n.device ? count(n.device.calls) : '–')},
-    {head: 'Cost', num: true, cell: n => cost(n.device)},
+    {head: 'Device', cell: n => html`${visible(n.device?.kind) || '–'}${n.device && html`<${Under}>${use(n.device)}<//>`}`},
     {head: 'In work', num: true, cell: n => count(n.load)},
     {head: 'Waiting', num: true, cell: n => count(n.backlog)},
     {head: 'Version', cell: n => html`<code>${visible(n.version) || '–'}</code>`},
@@ -99,7 +96,9 @@ function Nodes({fleet}) {
 }
 
 // What a month like the last hour would cost, beside what the calls have cost since the node's start.
-const cost = d => (d ? html`<span title=${`${dollars(d.cost_usd)} since its start`}>${dollars(d.month_usd)} a month</span>` : '–');
+const use = d => html`<span title=${`${dollars(d.cost_usd)} since its start`}>${plural(d.calls, 'call')},${' '}
+  ${dollars(d.month_usd)} a month</span>`;
+const Under = ({children}) => html`<small class="under muted">${children}</small>`;
 const dollars = usd => usd.toLocaleString('en-US', {style: 'currency', currency: 'USD'});
 
 const hash = (text, none) => (text ? html`<code title=${visible(text)}>${short(text)}</code>` : none);
