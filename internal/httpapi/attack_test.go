@@ -176,6 +176,8 @@ func TestNothingIsRepeated(t *testing.T) {
 		{"POST", "/v1/keys", `{"chain":"solana","metadata":"` + secret + `"}`}, {"POST", "/v1/keys?wait=" + secret, `{"chain":"solana"}`},
 		{"POST", "/v1/keys", secret}, {"POST", "/v1/signatures", `{"items":[{"key":"` + secret + `","message":"00"}]}`},
 		{"POST", "/v1/signatures", `{"items":[{"key":"a.0","message":"` + secret + `"}]}`},
+		{"POST", "/v1/signatures", `{"items":[{"key":"a.0","message":"00","path":"` + secret + `"}]}`},
+		{"POST", "/v1/messages", `{"key":"a.0","text":"x","path":"` + secret + `"}`},
 		{"POST", "/v1/psbt", `{"psbt":"` + secret + `","keys":["` + secret + `"]}`},
 		{"POST", "/v1/freezes", `{"administrator":"` + secret + `","message":"00"}`},
 		{"POST", "/v1/jobs", `{"payload":"` + secret + `","signature":"` + hex128 + `"}`},
