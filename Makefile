@@ -115,7 +115,8 @@ $(BENCHSTAT):
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
 WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)" \
 	FROSTFLEET_CONSENSUS="$(CONSENSUS)" FROSTFLEET_SCHEMATHESIS="$(SCHEMATHESIS)/bin/schemathesis"
-devices: setup $(VENV)/ready $(SCHEMATHESIS)/ready $(JNATS)/ready $(addprefix $(NODE)/,interop/ready typescript/ready console/ready) $(CONSENSUS)
+devices: setup $(VENV)/ready $(SCHEMATHESIS)/ready $(JNATS)/ready $(CONSENSUS) \
+	$(addprefix $(NODE)/,interop/ready typescript/ready console/ready)
 setup:
 	GO="$(GO)" scripts/setup
 

@@ -2,11 +2,15 @@ package httpapi
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -29,7 +33,8 @@ func TestMembersHaveOneSpelling(t *testing.T) {
 	}
 	// U+017F folds to s, and U+212A to k.
 	for path, body := range map[string]string{
-		"/v1/approvals":  `{"client":"shop","job":"0198c0de-7a10-7cc3-98c4-dc0c0c07398f","approver":"carol","Approver":"a.b.>","time":1,"signature":"` + strings.Repeat("0", 128) + `"}`,
+		"/v1/approvals": `{"client":"shop","job":"0198c0de-7a10-7cc3-98c4-dc0c0c07398f","approver":"carol",` +
+			`"Approver":"a.b.>","time":1,"signature":"` + strings.Repeat("0", 128) + `"}`,
 		"/v1/freezes":    `{"administrator":"a","Administrator":"a.>","message":"00"}`,
 		"/v1/jobs":       `{"payload":"{}","signature":"` + strings.Repeat("0", 128) + `","ſignature":"\r\nX: y"}`,
 		"/v1/signatures": `{"items":[{"key":"a.0","message":"00","` + "\u212a" + `ey":"b"}]}`,
@@ -46,8 +51,10 @@ func TestMembersHaveOneSpelling(t *testing.T) {
 func TestAccept(t *testing.T) {
 	t.Parallel()
 	s := testServer(t)
-	for _, accept := range []string{"application/json, a;", "application/json;", "application/json;q", "*/*,;;;,", "json, application/json;q=0.5",
-		"application/*", "*/*;q=0.1", "application/json;q=0.5;x=y, json;q=1", ";", "*/*, json;q=" + strings.Repeat("9", 400)} {
+	for _, accept := range []string{"application/json, a;", "application/json;", "application/json;q", "*/*,;;;,",
+		"json, application/json;q=0.5",
+		"application/*", "*/*;q=0.1", "application/json;q=0.5;x=y, json;q=1", ";", "*/*, json;q=" + strings.Repeat("9",
+			400)} {
 		for _, target := range []string{"/v1/keys", "/v1/keys?limit=0"} {
 			w := ask(s, "GET", target, full, "", "Accept", accept)
 			media := w.Header().Get("Content-Type")
@@ -65,7 +72,8 @@ func each(s *Server, do func(method, path, target string, op *huma.Operation)) {
 		target := strings.NewReplacer("{id}", "a.0", "{address}", "bcrt1own").Replace(path)
 		for method, op := range map[string]*huma.Operation{
 			http.MethodGet: item.Get, http.MethodHead: item.Head, http.MethodPost: item.Post, http.MethodPut: item.Put,
-			http.MethodPatch: item.Patch, http.MethodDelete: item.Delete, http.MethodOptions: item.Options, http.MethodTrace: item.Trace,
+			http.MethodPatch: item.Patch, http.MethodDelete: item.Delete, http.MethodOptions: item.Options,
+			http.MethodTrace: item.Trace,
 		} {
 			if op != nil {
 				do(method, path, target, op)
@@ -82,7 +90,8 @@ func TestEveryOperationNeedsItsScope(t *testing.T) {
 	s := testServer(t, func(c *Config) {
 		c.Directory = keysOnAShelf()
 		for _, scope := range all {
-			c.Callers.Set(append(callersOf(&Server{cfg: *c}), tokenOf("ff_"+string(scope), Caller{Name: string(scope), Client: "shop", Scopes: []Scope{scope}})))
+			c.Callers.Set(append(callersOf(&Server{cfg: *c}), tokenOf("ff_"+string(scope), Caller{Name: string(scope),
+				Client: "shop", Scopes: []Scope{scope}})))
 		}
 	})
 	seen := 0
@@ -133,12 +142,14 @@ func TestTenancy(t *testing.T) {
 	dir := keysOnAShelf()
 	s := testServer(t, func(c *Config) {
 		c.Directory = dir
-		c.Callers.Set([]Caller{tokenOf("ff_bank", Caller{Name: "bank", Client: "bank", Scopes: []Scope{Keygen, Sign, Read, Approve}})})
+		c.Callers.Set([]Caller{tokenOf("ff_bank", Caller{Name: "bank", Client: "bank", Scopes: []Scope{Keygen, Sign,
+			Read, Approve}})})
 	})
 	note := `{"label":"mine"}`
 	for _, c := range []struct{ method, target, body string }{
 		{"GET", "/v1/keys/a.0", ""}, {"PATCH", "/v1/keys/a.0", note}, {"GET", "/v1/keys/a.0/addresses", ""},
-		{"GET", "/v1/keys/a.0/descriptor", ""}, {"GET", "/v1/addresses/bcrt1own", ""}, {"GET", "/v1/addresses/bcrt1own?key=a.0", ""},
+		{"GET", "/v1/keys/a.0/descriptor", ""}, {"GET", "/v1/addresses/bcrt1own", ""}, {"GET",
+			"/v1/addresses/bcrt1own?key=a.0", ""},
 		{"GET", "/v1/jobs/j1", ""}, {"PATCH", "/v1/jobs/j1", note}, {"GET", "/v1/jobs/j1?wait=1ms", ""},
 		{"GET", "/v1/jobs/j1/result", ""}, {"GET", "/v1/jobs/j1/events", ""},
 	} {
@@ -146,10 +157,12 @@ func TestTenancy(t *testing.T) {
 			t.Errorf("%s %s: %s", c.method, c.target, p.Code)
 		}
 	}
-	for _, target := range []string{"/v1/keys", "/v1/keys?job=j1", "/v1/keys?text=rent", "/v1/keys/export", "/v1/keys/export?format=csv", "/v1/jobs"} {
+	for _, target := range []string{"/v1/keys", "/v1/keys?job=j1", "/v1/keys?text=rent", "/v1/keys/export",
+		"/v1/keys/export?format=csv", "/v1/jobs"} {
 		w := ask(s, "GET", target, "ff_bank", "")
 		for _, of := range []string{"a.0", "b.0", "j1", "shop", "rent", "bcrt1own"} {
-			if w.Code != http.StatusOK || strings.Contains(w.Body.String(), `"`+of) || strings.Contains(w.Body.String(), of+",") {
+			if w.Code != http.StatusOK || strings.Contains(w.Body.String(), `"`+of) || strings.Contains(w.Body.String(),
+				of+",") {
 				t.Errorf("%s: %d %s", target, w.Code, w.Body)
 			}
 		}
@@ -169,18 +182,24 @@ func TestNothingIsRepeated(t *testing.T) {
 	const secret = "ff_s3cr3t"
 	hex128 := strings.Repeat("0", 128)
 	for _, c := range []struct{ method, target, body string }{
-		{"GET", "/v1/keys/" + secret, ""}, {"GET", "/v1/jobs/" + secret, ""}, {"GET", "/v1/keys?label=" + secret + "&limit=0", ""},
-		{"GET", "/v1/keys?limit=" + secret, ""}, {"GET", "/v1/keys?chain=" + secret, ""}, {"GET", "/v1/keys?since=" + secret, ""},
+		{"GET", "/v1/keys/" + secret, ""}, {"GET", "/v1/jobs/" + secret, ""}, {"GET", "/v1/keys?label=" + secret +
+			"&limit=0", ""},
+		{"GET", "/v1/keys?limit=" + secret, ""}, {"GET", "/v1/keys?chain=" + secret, ""}, {"GET", "/v1/keys?since=" +
+			secret, ""},
 		{"GET", "/v1/keys?cursor=" + secret, ""}, {"GET", "/v1/addresses/" + secret, ""}, {"GET", "/" + secret, ""},
 		{"POST", "/v1/keys", `{"chain":"` + secret + `"}`}, {"POST", "/v1/keys", `{"chain":7,"label":["` + secret + `"]}`},
-		{"POST", "/v1/keys", `{"chain":"solana","metadata":"` + secret + `"}`}, {"POST", "/v1/keys?wait=" + secret, `{"chain":"solana"}`},
+		{"POST", "/v1/keys", `{"chain":"solana","metadata":"` + secret + `"}`}, {"POST", "/v1/keys?wait=" + secret,
+			`{"chain":"solana"}`},
 		{"POST", "/v1/keys", secret}, {"POST", "/v1/signatures", `{"items":[{"key":"` + secret + `","message":"00"}]}`},
 		{"POST", "/v1/signatures", `{"items":[{"key":"a.0","message":"` + secret + `"}]}`},
+		{"POST", "/v1/signatures", `{"items":[{"key":"a.0","message":"00","path":"` + secret + `"}]}`},
+		{"POST", "/v1/messages", `{"key":"a.0","text":"x","path":"` + secret + `"}`},
 		{"POST", "/v1/psbt", `{"psbt":"` + secret + `","keys":["` + secret + `"]}`},
 		{"POST", "/v1/freezes", `{"administrator":"` + secret + `","message":"00"}`},
 		{"POST", "/v1/jobs", `{"payload":"` + secret + `","signature":"` + hex128 + `"}`},
 		{"POST", "/v1/jobs", `{"payload":"{\"kind\":\"` + secret + `\"}","signature":"` + hex128 + `"}`},
-		{"POST", "/v1/jobs", `{"payload":"{\"kind\":\"sign\"}","signature":"` + hex128 + `","approvals":[{"approver":"` + secret +
+		{"POST", "/v1/jobs", `{"payload":"{\"kind\":\"sign\"}","signature":"` + hex128 + `","approvals":[{"approver":"` +
+			secret +
 			`\r\nX: y","time":1,"signature":"` + hex128 + `"}]}`},
 	} {
 		w := ask(s, c.method, c.target, full, c.body)
@@ -203,9 +222,29 @@ func TestDocumentHasNoCredentials(t *testing.T) {
 		w := ask(s, "GET", target, "", "")
 		for _, c := range callersOf(s) {
 			hash, _ := json.Marshal(c.SHA256)
-			if w.Code != http.StatusOK || strings.Contains(w.Body.String(), `"`+c.Name+`"`) || strings.Contains(w.Body.String(), string(hash)) {
+			if w.Code != http.StatusOK || strings.Contains(w.Body.String(), `"`+c.Name+`"`) ||
+				strings.Contains(w.Body.String(), string(hash)) {
 				t.Errorf("%s: %d, or caller %s is in it", target, w.Code, c.Name)
 			}
 		}
+	}
+}
+
+// TestCertificateExpires: a connection that outlives its certificate is nobody's.
+func TestCertificateExpires(t *testing.T) {
+	t.Parallel()
+	cert, _, _, _ := issue(t, newAuthority(t), false)
+	c := NewCallers([]Caller{{Name: "cert", Client: "shop", Scopes: []Scope{Read}, Cert: sha256.Sum256(cert.Raw)}})
+	r := httptest.NewRequest("GET", "/v1/keys", nil)
+	r.TLS = &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{cert}}}
+	if _, refusal := c.identify(r, cert.NotAfter); refusal != nil {
+		t.Errorf("while it is valid: %v", refusal)
+	}
+	if _, refusal := c.identify(r, cert.NotAfter.Add(time.Second)); refusal == nil || refusal.Code != "unauthorized" {
+		t.Errorf("after that: %v", refusal)
+	}
+	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}} // not verified
+	if _, refusal := c.identify(r, cert.NotAfter); refusal == nil {
+		t.Error("a certificate that nobody verified counts")
 	}
 }

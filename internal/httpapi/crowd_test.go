@@ -20,7 +20,8 @@ func TestPagesTakeNoPlaces(t *testing.T) {
 	for range maxPages {
 		s.pages <- struct{}{}
 	}
-	for target, want := range map[string]int{"/openapi.json": 503, "/docs": 503, "/nothing": 503, "/v1/keys": 200, "/livez": 200, "/readyz": 200} {
+	for target, want := range map[string]int{"/openapi.json": 503, "/docs": 503, "/nothing": 503, "/v1/keys": 200,
+		"/livez": 200, "/readyz": 200} {
 		if w := ask(s, "GET", target, full, ""); w.Code != want {
 			t.Errorf("%s: %d, want %d", target, w.Code, want)
 		}
@@ -95,7 +96,8 @@ func TestHeadsEnd(t *testing.T) {
 	d := newDepot(t)
 	d.known.set(line(directory.Accepted, 0))
 	for target, media := range map[string]string{
-		"/v1/jobs/" + aJob + "/events": "text/event-stream", "/v1/keys/export": ndjsonType, "/v1/keys/export?format=csv": csvType + "; charset=utf-8",
+		"/v1/jobs/" + aJob + "/events": "text/event-stream", "/v1/keys/export": ndjsonType,
+		"/v1/keys/export?format=csv": csvType + "; charset=utf-8",
 	} {
 		w := ask(d, "HEAD", target, reader, "")
 		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != media || w.Body.Len() > 0 {
@@ -109,7 +111,8 @@ func TestNothingIsUnpacked(t *testing.T) {
 	t.Parallel()
 	s := testServer(t)
 	for coding, code := range map[string]string{"gzip": "unsupported_media_type", "br, gzip": "unsupported_media_type",
-		"deflate": "unsupported_media_type", "zstd": "unsupported_media_type", "identity, gzip": "unsupported_media_type", "identity": "not_held"} {
+		"deflate": "unsupported_media_type", "zstd": "unsupported_media_type",
+		"identity, gzip": "unsupported_media_type", "identity": "not_held"} {
 		w := ask(s, "POST", "/v1/keys", full, `{"chain":"solana"}`, "Content-Encoding", coding)
 		if p := problemIn(t, w); p.Code != code {
 			t.Errorf("%s: %s", coding, p.Code)
@@ -170,7 +173,8 @@ func TestSameKeygenKeepsLaterLabels(t *testing.T) {
 func TestNoHeaderIsSplit(t *testing.T) {
 	t.Parallel()
 	s := testServer(t, func(c *Config) { c.Directory = keysOnAShelf() })
-	for _, target := range []string{"/v1/keys?limit=1&text=re%0d%0aX-Evil:%201", "/v1/keys?limit=1&label=%3Drent%0d%0a%0d%0a", "/v1/jobs/a%0d%0aX-Evil:1",
+	for _, target := range []string{"/v1/keys?limit=1&text=re%0d%0aX-Evil:%201",
+		"/v1/keys?limit=1&label=%3Drent%0d%0a%0d%0a", "/v1/jobs/a%0d%0aX-Evil:1",
 		"/v1/keys/a%0d%0aX-Evil:1", "/v1/addresses/a%0d%0ab"} {
 		w := ask(s, "GET", target, full, "", "Traceparent", "00-x\r\nX-Evil: 1")
 		for name, values := range w.Header() {

@@ -81,7 +81,7 @@ type SignInput struct {
 
 type SignItem struct {
 	Key        string `json:"key" minLength:"1" maxLength:"64" doc:"Id of the key"`
-	Path       string `json:"path,omitempty" maxLength:"96" doc:"From the key to the child that signs, such as 0/17" example:"0/17"`
+	Path       string `json:"path,omitempty" maxLength:"96" pattern:"^[0-9/'hH]*$" doc:"From the key to the child that signs, such as 0/17" example:"0/17"`
 	Message    string `json:"message" minLength:"2" maxLength:"8192" pattern:"^([0-9a-fA-F]{2})+$" doc:"Hexadecimal. bitcoin: hash of 32 bytes; solana: 1 to 4096 bytes"`
 	ScriptRoot string `json:"script_root,omitempty" pattern:"^[0-9a-fA-F]{64}$" doc:"bitcoin: Merkle root of a script tree (BIP 341). Without it the key is tweaked as BIP 86 says"`
 }

@@ -34,7 +34,7 @@ type SolanaInput struct {
 
 type Signer struct {
 	Key  string `json:"key" minLength:"1" maxLength:"64" doc:"Id of the key"`
-	Path string `json:"path,omitempty" maxLength:"96" doc:"From the key to the child that signs, such as 0/17" example:"0/17"`
+	Path string `json:"path,omitempty" maxLength:"96" pattern:"^[0-9/'hH]*$" doc:"From the key to the child that signs, such as 0/17" example:"0/17"`
 }
 
 func (s *Server) signSolana(ctx context.Context, in *SolanaInput) (*AnswerOutput, error) {

@@ -41,8 +41,10 @@ func TestPipelined(t *testing.T) {
 		}
 		return text + "\r\n" + body
 	}
-	_, err := io.WriteString(raw, ask("GET /v1/keys", full, "")+ask("GET /v1/keys", "", "")+ask("POST /v1/keys", "", smuggled)+
-		ask("POST /v1/nothing", full, smuggled)+ask("GET /v1/keys", reader, smuggled)+ask("HEAD /v1/keys", "", "")+ask("GET /livez", "", ""))
+	_, err := io.WriteString(raw, ask("GET /v1/keys", full, "")+ask("GET /v1/keys", "", "")+ask("POST /v1/keys", "",
+		smuggled)+
+		ask("POST /v1/nothing", full, smuggled)+ask("GET /v1/keys", reader, smuggled)+ask("HEAD /v1/keys", "",
+		"")+ask("GET /livez", "", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,21 +69,25 @@ func TestPipelined(t *testing.T) {
 func TestBrokenFraming(t *testing.T) {
 	t.Parallel()
 	l := listen(t, testServer(t), nil)
-	head := "POST /v1/keys HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + full + "\r\nContent-Type: application/json\r\n"
+	head := "POST /v1/keys HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + full +
+		"\r\nContent-Type: application/json\r\n"
 	for name, c := range map[string]struct{ text, want string }{
-		"length of a word":    {head + "Content-Length: x\r\n\r\n", "400"},
-		"negative length":     {head + "Content-Length: -1\r\n\r\n", "400"},
-		"length with a sign":  {head + "Content-Length: +1\r\n\r\n{", "400"},
-		"chunk of a word":     {head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", "400"},
-		"chunk without end":   {head + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n{}\r\n", "400"},
-		"huge length":         {head + "Content-Length: 9223372036854775807\r\n\r\n" + strings.Repeat("x", noteBody+1), "413"},
-		"huge chunks":         {head + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1000\r\n"+strings.Repeat("x", 0x1000)+"\r\n", 40) + "0\r\n\r\n", "413"},
+		"length of a word":   {head + "Content-Length: x\r\n\r\n", "400"},
+		"negative length":    {head + "Content-Length: -1\r\n\r\n", "400"},
+		"length with a sign": {head + "Content-Length: +1\r\n\r\n{", "400"},
+		"chunk of a word":    {head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", "400"},
+		"chunk without end":  {head + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff1\r\n{}\r\n", "400"},
+		"huge length": {head + "Content-Length: 9223372036854775807\r\n\r\n" + strings.Repeat("x", noteBody+1),
+			"413"},
+		"huge chunks": {head + "Transfer-Encoding: chunked\r\n\r\n" +
+			strings.Repeat("1000\r\n"+strings.Repeat("x", 0x1000)+"\r\n", 40) + "0\r\n\r\n", "413"},
 		"chunked twice":       {head + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", "501"},
 		"header with a space": {"GET /livez HTTP/1.1\r\nHost : 127.0.0.1\r\n\r\n", "400"},
 		"folded header":       {"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: a\r\n\x00b\r\n\r\n", "400"},
 		"two hosts":           {"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n", "400"},
 		"NUL in the path":     {"GET /livez\x00 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", "400"},
-		"two tokens": {"GET /v1/keys HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + full + "\r\nAuthorization: Bearer x\r\n\r\n",
+		"two tokens": {"GET /v1/keys HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " + full +
+			"\r\nAuthorization: Bearer x\r\n\r\n",
 			"401"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +107,8 @@ func TestSlowHeaders(t *testing.T) {
 	l := listen(t, testServer(t), nil)
 	raw, answers := dial(t, l)
 	_, _ = io.WriteString(raw, "GET /livez HTTP/1.1\r\nHost: 127")
-	if line, err := answers.ReadString('\n'); err == nil && !strings.Contains(line, " 408 ") && !strings.Contains(line, " 400 ") {
+	if line, err := answers.ReadString('\n'); err == nil && !strings.Contains(line, " 408 ") &&
+		!strings.Contains(line, " 400 ") {
 		t.Errorf("%q", line)
 	}
 }
@@ -117,8 +124,9 @@ func TestNoHTTP2InTheClear(t *testing.T) {
 		t.Errorf("%q", line)
 	}
 	raw, answers = dial(t, l)
-	_, _ = io.WriteString(raw, "GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"+
-		"HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n")
+	_, _ = io.WriteString(raw,
+		"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"+
+			"HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n")
 	if line, _ := answers.ReadString('\n'); !strings.Contains(line, " 200 ") {
 		t.Errorf("an upgrade: %q", line)
 	}
