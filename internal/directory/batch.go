@@ -179,6 +179,9 @@ func (w *write) takeBatch(b *batch) error {
 	if standing != nil {
 		return w.takeAgain(standing, b)
 	}
+	if w.tx.Bucket(bucketBatches).Get(be64(b.seq)) != nil {
+		return fmt.Errorf("%w: KEYS has another batch under %d: servers have lost a part of it", errDamaged, b.seq)
+	}
 	if b.Job == "" {
 		b.Job = string(w.tx.Bucket(bucketDigests).Get(join(b.Client, hex.EncodeToString(b.Digest))))
 	}

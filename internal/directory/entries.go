@@ -128,7 +128,7 @@ func (d *Directory) runEntries(ctx context.Context) {
 			d.put(ctx, change{apply: func(w *write) error { return w.takeBatch(b) }})
 		}
 		if whole {
-			d.put(ctx, change{apply: func(*write) error { d.isCaughtUp(bus.Keys); return nil }})
+			d.put(ctx, change{apply: nothing, after: func() { d.isCaughtUp(bus.Keys) }})
 		}
 		if missing != 0 {
 			d.refill(ctx, missing)

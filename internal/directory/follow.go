@@ -102,7 +102,7 @@ func (d *Directory) start(ctx context.Context, stream bus.Stream) (*bus.Follower
 		StreamID: at.ID,
 		Handler: func(m bus.Message) {
 			at.Seq = m.Seq
-			d.put(ctx, change{stream, at, d.read(stream, m)})
+			d.put(ctx, change{stream: stream, at: at, apply: d.read(stream, m)})
 		},
 		Lost: func(err error) {
 			if lost, ok := errors.AsType[*bus.LostError](err); ok {
@@ -113,7 +113,7 @@ func (d *Directory) start(ctx context.Context, stream bus.Stream) (*bus.Follower
 			}
 			d.cfg.Log.Warn("the directory reads a stream from its beginning", "stream", stream, "reason", err)
 		},
-		CaughtUp: func() { d.put(ctx, change{apply: func(*write) error { d.isCaughtUp(stream); return nil }}) },
+		CaughtUp: func() { d.put(ctx, change{apply: nothing, after: func() { d.isCaughtUp(stream) }}) },
 	})
 }
 
@@ -133,7 +133,7 @@ func (d *Directory) read(stream bus.Stream, m bus.Message) func(*write) error {
 		var r Request
 		if r, err = decodeRequest(m.Subject, m.Data); err == nil {
 			return func(w *write) error {
-				return w.job(r.Client, r.Job, m.Time.UnixNano(), func(l *line) { l.fromRequest(r) })
+				return w.takeRequest(r, m.Time.UnixNano())
 			}
 		}
 	case bus.Labels:

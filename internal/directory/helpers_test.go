@@ -150,7 +150,10 @@ func (w *world) settled(d *Directory) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		if err := d.await(w.ctx, stream, last); err != nil {
+		if last == 0 {
+			continue
+		}
+		if err := d.await(w.ctx, stream, position{}, last); err != nil {
 			w.Fatal(err)
 		}
 	}

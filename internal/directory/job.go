@@ -1,11 +1,13 @@
 package directory
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -15,6 +17,12 @@ import (
 const (
 	jobLife = 30 * 24 * time.Hour
 	maxJobs = 500_000 // the oldest go first
+
+	// idLife is how long REQUESTS and RESULTS keep a job's id at least, but for what clocks
+	// differ: something new under it after that is another job's.
+	idLife = 23 * time.Hour
+	// storedLife is how long JOBS and BULK keep a job for a gateway.
+	storedLife = time.Hour
 )
 
 // rank is how much what is said of a job counts. Streams are read in no order among them, so
@@ -79,6 +87,7 @@ func (w *write) job(client, id string, stored int64, change func(*line)) error {
 	if err != nil {
 		return err
 	}
+	stored = begun(id, stored)
 	if l == nil {
 		l = &line{State: Accepted, Created: stored}
 		if err := errors.Join(count(w.tx, metaJobs, 1), w.enlist(client, id, stored)); err != nil {
@@ -94,6 +103,36 @@ func (w *write) job(client, id string, stored int64, change func(*line)) error {
 	change(l)
 	w.touch(client, id)
 	return w.tx.Bucket(bucketJobs).Put(join(client, id), wire.Encode(l))
+}
+
+// begun is when a job began of which something was stored at a time: when a UUID of version 7
+// (RFC 9562, section 5.7) says, where a gateway may have taken that long for its answer. Clients
+// make the ids, and what is far from the servers' clock counts for nothing.
+func begun(id string, stored int64) int64 {
+	u, err := uuid.Parse(id)
+	if err != nil || u.Version() != 7 {
+		return stored
+	}
+	made := int64(binary.BigEndian.Uint64(append([]byte{0, 0}, u[:6]...))) * int64(time.Millisecond)
+	if made > stored || made < stored-int64(storedLife) {
+		return stored
+	}
+	return made
+}
+
+// takeRequest takes a request that was stored at a time. Where its id was that of a job which
+// REQUESTS has forgotten, the line is another job's from here on.
+func (w *write) takeRequest(r Request, stored int64) error {
+	l, err := lineOf(w.tx, r.Client, r.Job)
+	if err != nil {
+		return err
+	}
+	if l != nil && l.State.Ended() && l.Ended < stored && stored-l.Created >= int64(idLife) {
+		if err := w.forget(r.Client, r.Job, l.Created, l); err != nil {
+			return err
+		}
+	}
+	return w.job(r.Client, r.Job, stored, func(l *line) { l.fromRequest(r) })
 }
 
 // tooOld: what was stored then makes no line.
@@ -141,7 +180,8 @@ func (l *line) set(k wire.Kind) {
 
 // fromAnswer takes a result, or what a notice says.
 func (l *line) fromAnswer(a answer, of rank, stored time.Time) {
-	if l.Rank > of || l.Rank == rankResult {
+	again := of == rankResult && stored.UnixNano() > l.Ended // RESULTS has forgotten the one before
+	if l.Rank > of || l.Rank == rankResult && !again {
 		return
 	}
 	l.Rank, l.State = of, a.state()
@@ -153,7 +193,10 @@ func (l *line) fromAnswer(a answer, of rank, stored time.Time) {
 		l.set(a.Kind)
 		return
 	}
-	l.Kind, l.Done, l.Digest = a.Kind, a.done, nil
+	if a.Kind.Valid() { // that of a job which could not be read may be anything
+		l.Kind = a.Kind
+	}
+	l.Done, l.Digest = a.done, nil
 	if a.Kind == wire.KindKeygen {
 		l.Digest = a.Digest
 	}
@@ -214,6 +257,9 @@ func keysOf(tx *bolt.Tx, client, id string) (n int, err error) {
 		if b != nil && !b.Refused {
 			n += b.len()
 		}
+		if n >= wire.MaxJobKeys { // whatever an entry's writer has put beside it
+			break
+		}
 	}
 	return n, nil
 }
@@ -270,15 +316,19 @@ func (w *write) prune(most int) error {
 		if err != nil {
 			return err
 		}
-		if l != nil && len(l.Digest) > 0 {
-			if err := w.tx.Bucket(bucketDigests).Delete(join(client, hex.EncodeToString(l.Digest))); err != nil {
-				return err
-			}
-		}
-		if err := errors.Join(w.strike(client, id, int64(number(k[:8]))), w.tx.Bucket(bucketJobs).Delete(join(client, id)),
-			count(w.tx, metaJobs, -1)); err != nil {
+		if err := w.forget(client, id, int64(number(k[:8])), l); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// forget takes a job out of the lists, with its line if there is one.
+func (w *write) forget(client, id string, created int64, l *line) error {
+	if l != nil && len(l.Digest) > 0 {
+		if err := w.tx.Bucket(bucketDigests).Delete(join(client, hex.EncodeToString(l.Digest))); err != nil {
+			return err
+		}
+	}
+	return errors.Join(w.strike(client, id, created), w.tx.Bucket(bucketJobs).Delete(join(client, id)), count(w.tx, metaJobs, -1))
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"math"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -98,7 +100,7 @@ func listJobs(tx *bolt.Tx, q JobQuery, after []byte) (page JobPage, err error) {
 	case len(start) > 0:
 		k = before(list, start)
 	case !q.Until.IsZero():
-		k = before(list, append(bytes.Clone(prefix), be64(uint64(q.Until.UnixNano()))...))
+		k = before(list, append(bytes.Clone(prefix), be64(nanos(q.Until))...))
 	case prefix != nil:
 		k = before(list, append(bytes.Clone(prefix[:len(prefix)-1]), 1))
 	default:
@@ -111,7 +113,7 @@ func listJobs(tx *bolt.Tx, q JobQuery, after []byte) (page JobPage, err error) {
 		if !ok {
 			return page, fmt.Errorf("%w: list of jobs", errDamaged)
 		}
-		if !q.Since.IsZero() && created < uint64(max(q.Since.UnixNano(), 0)) {
+		if !q.Since.IsZero() && created < nanos(q.Since) {
 			break
 		}
 		if len(page.Jobs) == limit || looked == maxJobsAPage {
@@ -120,7 +122,7 @@ func listJobs(tx *bolt.Tx, q JobQuery, after []byte) (page JobPage, err error) {
 		}
 		looked++
 		last = whenKey(client, id, int64(created))
-		if !q.Until.IsZero() && created >= uint64(max(q.Until.UnixNano(), 0)) {
+		if !q.Until.IsZero() && created >= nanos(q.Until) {
 			continue
 		}
 		l, err := lineOf(tx, client, id)
@@ -137,6 +139,18 @@ func listJobs(tx *bolt.Tx, q JobQuery, after []byte) (page JobPage, err error) {
 		page.Jobs = append(page.Jobs, j)
 	}
 	return page, nil
+}
+
+// nanos is a time in Unix nanoseconds, as lists have it: what is before or after all that have
+// such a number is the first or the last of them.
+func nanos(t time.Time) uint64 {
+	switch s := t.Unix(); {
+	case s < 0:
+		return 0
+	case s > math.MaxInt64/int64(time.Second)-1:
+		return math.MaxInt64
+	}
+	return uint64(t.UnixNano())
 }
 
 // before moves to the last key that is less than one.

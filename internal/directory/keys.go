@@ -264,7 +264,10 @@ func (p *keyPage) labelled(e labelEntry, entry []byte, from cursor) (more bool, 
 		if seq == from.seq {
 			first = int(from.index)
 		}
-		p.left--
+		if p.left--; p.left < 0 {
+			p.next = cursor{seq: seq, index: uint32(first), label: bytes.Clone(entry)}.String()
+			return false, nil
+		}
 		if more, err := p.batch(seq, first, bytes.Clone(entry), has); !more || err != nil {
 			return more, err
 		}

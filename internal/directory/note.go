@@ -21,6 +21,7 @@ func (d *Directory) Note(ctx context.Context, r Remark) error {
 	if err != nil {
 		return err
 	}
+	before := d.position(bus.Labels)
 	seq, err := d.cfg.Bus.Publish(ctx, r.subject(), data, nil)
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func (d *Directory) Note(ctx context.Context, r Remark) error {
 	d.cfg.Audit.Append(audit.Record{
 		Event: audit.EventLabel, Client: r.Client, Job: r.Job, Session: r.Key, Reason: r.said(),
 	})
-	return d.await(ctx, bus.Labels, seq)
+	return d.await(ctx, bus.Labels, before, seq)
 }
 
 // said is what the audit log has of a remark.

@@ -34,6 +34,9 @@ const MaxBy = 64
 // less than MaxMetadata pairs fit in.
 const maxRemark = 31 << 10
 
+// maxText leaves room beside the text for who said it, and when.
+const maxText = maxRemark - 256
+
 // subject of a remark.
 func (r Remark) subject() string { return wire.LabelSubject(r.Client, r.Key, r.Job) }
 
@@ -46,10 +49,6 @@ func (r Remark) check() error {
 		return fmt.Errorf("%w: it is of a key or of a job", ErrRemark)
 	case r.Job != "" && !wire.IsJobID(r.Job):
 		return fmt.Errorf("%w: job %.64q", ErrRemark, r.Job)
-	case len(r.Label) > MaxLabel || !isText(r.Label):
-		return fmt.Errorf("%w: a label has up to %d bytes of UTF-8, without control characters", ErrRemark, MaxLabel)
-	case len(r.Metadata) > MaxMetadata:
-		return fmt.Errorf("%w: %d pairs of metadata, and it has up to %d", ErrRemark, len(r.Metadata), MaxMetadata)
 	case len(r.By) > MaxBy || !isText(r.By):
 		return fmt.Errorf("%w: who made it", ErrRemark)
 	}
@@ -58,13 +57,28 @@ func (r Remark) check() error {
 			return fmt.Errorf("%w: %w", ErrRemark, err)
 		}
 	}
+	return r.CheckText()
+}
+
+// CheckText is ErrRemark where label and metadata may not be stored, of whatever they are.
+func (r Remark) CheckText() error {
+	switch {
+	case len(r.Label) > MaxLabel || !isText(r.Label):
+		return fmt.Errorf("%w: a label has up to %d bytes of UTF-8, without control characters", ErrRemark, MaxLabel)
+	case len(r.Metadata) > MaxMetadata:
+		return fmt.Errorf("%w: %d pairs of metadata, and it has up to %d", ErrRemark, len(r.Metadata), MaxMetadata)
+	}
 	for name, value := range r.Metadata {
 		if name == "" || len(name) > MaxName || len(value) > MaxValue || !isText(name) || !isText(value) {
 			return fmt.Errorf("%w: metadata: names have 1 to %d bytes and values up to %d, of UTF-8 without control characters",
 				ErrRemark, MaxName, MaxValue)
 		}
 	}
-	return nil
+	data, err := Remark{Label: r.Label, Metadata: r.Metadata}.encode()
+	if err == nil && len(data) > maxText {
+		err = fmt.Errorf("%w: label and metadata are larger than LABELS takes", ErrRemark)
+	}
+	return err
 }
 
 // isText: valid UTF-8 without control characters, line ends and changes of direction: what a

@@ -16,6 +16,7 @@ type change struct {
 	stream bus.Stream
 	at     position // after it, in its stream
 	apply  func(*write) error
+	after  func() // what is true once it is in the file; nil: nothing is
 }
 
 // How writes are put together: one commit costs as much as a hundred changes.
@@ -131,6 +132,11 @@ func (d *Directory) commit(together []change, prune bool) error {
 	d.jobs.Store(int64(jobs))
 	d.index.added(todo)
 	d.advance(positions)
+	for _, c := range together {
+		if c.after != nil {
+			c.after()
+		}
+	}
 	d.tell(w.touched)
 	return nil
 }
@@ -162,13 +168,22 @@ func (d *Directory) advance(positions map[bus.Stream]position) {
 	d.progress = make(chan struct{})
 }
 
-// await waits until a stream is in the file up to a sequence.
-func (d *Directory) await(ctx context.Context, stream bus.Stream, seq uint64) error {
+// position is how far a stream is in the file.
+func (d *Directory) position(stream bus.Stream) position {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.applied[stream]
+}
+
+// await waits until a message is in the file that was stored under a sequence after the file
+// was that far. One that is not beyond that is of a stream that began anew, which the
+// directory may not have heard yet.
+func (d *Directory) await(ctx context.Context, stream bus.Stream, before position, seq uint64) error {
 	for {
 		d.mu.Lock()
 		at, progress := d.applied[stream], d.progress
 		d.mu.Unlock()
-		if at.Seq >= seq {
+		if at.Seq >= seq && (seq > before.Seq || at.ID != before.ID) {
 			return nil
 		}
 		select {

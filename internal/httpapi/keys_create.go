@@ -88,7 +88,7 @@ func (s *Server) createKeys(ctx context.Context, in *KeygenInput) (*KeygenOutput
 	out := &KeygenOutput{Status: o.status(), Location: jobPath(cl.Job),
 		Body: KeygenAnswer{Job: cl.Job, Status: string(o.state), Code: o.code, Error: o.text}}
 	if o.state == directory.Done {
-		if out.Body.Keys = s.keysOf(ctx, p.Client, cl.Job, in.Body.Count, until); out.Body.Keys == nil {
+		if out.Body.Keys = s.keysOf(ctx, cl, in.Body.Count, until); out.Body.Keys == nil {
 			out.Status, out.Body.Status = http.StatusAccepted, string(directory.Accepted)
 		}
 	}
@@ -101,14 +101,18 @@ func (s *Server) labelled(client, id string) bool {
 	return err == nil && (job.State.Ended() || job.Label != "" || len(job.Metadata) > 0)
 }
 
+// claimSkew is more than clocks of gateways and servers differ.
+const claimSkew = time.Hour
+
 // keysOf are the keys of a job that is done, once the directory has read all of them; nil if it
-// has not by then.
-func (s *Server) keysOf(ctx context.Context, client, job string, count int, until time.Time) []Key {
+// has not by then. Where its idempotency key was used a day before and more, that job's keys
+// have the same id of a job, and are none of this one's.
+func (s *Server) keysOf(ctx context.Context, cl *claimed, count int, until time.Time) []Key {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	defer context.AfterFunc(s.draining, cancel)()
 	for pause := (backoff.Backoff{Min: 5 * time.Millisecond, Max: 100 * time.Millisecond}); ; {
-		if keys, err := s.allOf(client, job); err == nil && len(keys) >= count {
+		if keys, err := s.allOf(cl.Client, cl.Job, cl.Time.Add(-claimSkew)); err == nil && len(keys) >= count {
 			return keys
 		}
 		if pause.Wait(ctx) != nil {
@@ -117,8 +121,8 @@ func (s *Server) keysOf(ctx context.Context, client, job string, count int, unti
 	}
 }
 
-func (s *Server) allOf(client, job string) (keys []Key, err error) {
-	q := directory.KeyQuery{Client: client, Job: job, Limit: directory.MaxPage}
+func (s *Server) allOf(client, job string, since time.Time) (keys []Key, err error) {
+	q := directory.KeyQuery{Client: client, Job: job, Since: since, Limit: directory.MaxPage}
 	for {
 		page, err := s.cfg.Directory.Keys(q)
 		if err != nil {

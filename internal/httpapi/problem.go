@@ -213,6 +213,12 @@ func (s *Server) fail(ctx context.Context, err error) error {
 		return problem("not_found", "there is none, or it is another client's")
 	case errors.Is(err, directory.ErrCursor):
 		return problem("bad_cursor", "take the cursor of the page before, and keep the other parameters")
+	case errors.Is(err, directory.ErrBehind):
+		return problem("not_ready", "the directory is still being read").after(time.Second)
+	case errors.Is(err, directory.ErrWatchers):
+		return problem("busy", "too many watch jobs here").after(time.Second)
+	case errors.Is(err, directory.ErrRemark):
+		return problem("validation_failed", "%v", err)
 	case ctx.Err() != nil:
 		return problem("timeout", "the request ended before its answer")
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -95,6 +96,9 @@ func TestRefusals(t *testing.T) {
 		"count that is no number": {"POST", "/v1/keys", full, `{"chain":"solana","count":1.5}`, nil, "validation_failed"},
 		"count beyond all":        {"POST", "/v1/keys", full, `{"chain":"solana","count":1e400}`, nil, "bad_request"},
 		"label of another kind":   {"POST", "/v1/keys", full, `{"chain":"solana","label":7}`, nil, "validation_failed"},
+		"label that turns round":  {"POST", "/v1/keys", full, `{"chain":"solana","label":"a\u202eb"}`, nil, "validation_failed"},
+		"metadata beyond LABELS": {"POST", "/v1/keys", full, `{"chain":"solana","metadata":{` + quoted() + `}}`, nil,
+			"validation_failed"},
 		"label with a line break": {"POST", "/v1/keys", full, `{"chain":"solana","label":"a\nb"}`, nil, "validation_failed"},
 		"label of 129 bytes":      {"POST", "/v1/keys", full, `{"chain":"solana","label":"` + strings.Repeat("ü", 64) + `a"}`, nil, "validation_failed"},
 		"metadata of a list":      {"POST", "/v1/keys", full, `{"chain":"solana","metadata":[]}`, nil, "validation_failed"},
@@ -396,4 +400,13 @@ func TestHealth(t *testing.T) {
 	if w := ask(s, "GET", "/livez", "", ""); w.Code != 200 {
 		t.Errorf("livez: %d", w.Code)
 	}
+}
+
+// quoted is metadata of which each value is in its bounds, and each byte is two in JSON.
+func quoted() string {
+	var pairs []string
+	for i := range directory.MaxMetadata {
+		pairs = append(pairs, fmt.Sprintf("\"%d\":\"%s\"", i, strings.Repeat(`\"`, directory.MaxValue)))
+	}
+	return strings.Join(pairs, ",")
 }

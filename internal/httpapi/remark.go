@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -43,7 +44,8 @@ func (Metadata) Schema(huma.Registry) *huma.Schema {
 	return s
 }
 
-// checkRemark refuses what the schemas can't: their lengths are of characters.
+// checkRemark refuses what the schemas can't: their lengths are of characters, and they know
+// nothing of the directory's bounds for the whole and for what changes the direction of text.
 func checkRemark(label Label, m Metadata) *Problem {
 	p := problem("validation_failed", "validation failed")
 	if len(label) > directory.MaxLabel || !isPlain(string(label)) {
@@ -59,10 +61,14 @@ func checkRemark(label Label, m Metadata) *Problem {
 				"characters"})
 		}
 	}
-	if len(p.Errors) == 0 {
-		return nil
+	if len(p.Errors) > 0 {
+		return p
 	}
-	return p
+	if err := (directory.Remark{Label: string(label), Metadata: m}).CheckText(); err != nil {
+		p.Errors = []Fault{{"body", err.Error()}}
+		return p
+	}
+	return nil
 }
 
 func isPlain(text string) bool {
@@ -141,6 +147,9 @@ func (s *Server) labelJob(ctx context.Context, in *LabelJobInput) (*LabelJobOutp
 	return &LabelJobOutput{in.Body}, nil
 }
 
+// noteTime is for a remark to be stored, and to be in the directory.
+const noteTime = 10 * time.Second
+
 // note stores a remark.
 func (s *Server) note(ctx context.Context, r directory.Remark, body RemarkBody) error {
 	if p := checkRemark(body.Label, body.Metadata); p != nil {
@@ -148,5 +157,11 @@ func (s *Server) note(ctx context.Context, r directory.Remark, body RemarkBody) 
 	}
 	r.Label, r.Metadata = string(body.Label), body.Metadata
 	r.By, r.Time = s.principal(ctx).Name, s.cfg.Now()
-	return s.cfg.Directory.Note(ctx, r)
+	ctx, cancel := context.WithTimeout(ctx, noteTime)
+	defer cancel()
+	err := s.cfg.Directory.Note(ctx, r)
+	if ctx.Err() != nil && err != nil {
+		return problem("busy", "it is not known whether that is noted: repeat the request").after(time.Second)
+	}
+	return err
 }
