@@ -144,7 +144,7 @@ func fleetFields(f *httpclient.Fleet) []field {
 
 func nodeGrid(f *httpclient.Fleet) *grid {
 	g := &grid{sentence: "REMARK", columns: []column{
-		{name: "NODE", least: 8}, {name: "PRESENT"}, {name: "HEARD"}, {name: "LOAD"}, {name: "BACKLOG"}, {name: "VERSION",
+		{name: "NODE", least: 8}, {name: "PRESENT"}, {name: "HEARD"}, {name: "DEVICE", least: 8}, {name: "LOAD"}, {name: "BACKLOG"}, {name: "VERSION",
 			least: 8},
 		{name: "POLICY"}, {name: "EPOCH"}, {name: "HOST", least: 8},
 	}}
@@ -156,7 +156,11 @@ func nodeGrid(f *httpclient.Fleet) *grid {
 		if !n.Since.IsZero() {
 			heard = ago(n.Lag)
 		}
-		g.add(nodeRemark(n), n.Name, there, heard, strconv.Itoa(n.Load), strconv.Itoa(n.Backlog), n.Version,
+		device := "-"
+		if n.Device != nil {
+			device = n.Device.Kind
+		}
+		g.add(nodeRemark(n), n.Name, there, heard, device, strconv.Itoa(n.Load), strconv.Itoa(n.Backlog), n.Version,
 			n.Policy[:min(8, len(n.Policy))], strconv.Itoa(n.Generation), n.Host)
 	}
 	return g

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -196,7 +197,7 @@ func (s *source) httpCaller(table string, c HTTPCaller, names map[string]bool, s
 			s.Fail(table+".scopes", "has %q for client \"*\": who asks for keys or signatures is one client", scope)
 		}
 	}
-	if c.Rate < 0 || c.Rate > maxHTTPRate || c.Rate != c.Rate { //nolint:staticcheck // NaN
+	if c.Rate < 0 || c.Rate > maxHTTPRate || math.IsNaN(c.Rate) {
 		s.Fail(table+".rate", "is %g: use 0 to %g requests a second", c.Rate, maxHTTPRate)
 	}
 }

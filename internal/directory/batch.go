@@ -213,7 +213,7 @@ func (w *write) takeAgain(standing, b *batch) error {
 
 // assign writes a batch, and notes whose it is.
 func (w *write) assign(b *batch) error {
-	orphan := append([]byte(prefixed(b.Client, hex.EncodeToString(b.Digest))), be64(b.seq)...)
+	orphan := append(prefixed(b.Client, hex.EncodeToString(b.Digest)), be64(b.seq)...)
 	if b.Job == "" {
 		return errors.Join(b.put(w.tx), w.tx.Bucket(bucketOrphans).Put(orphan, nil))
 	}

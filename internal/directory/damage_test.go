@@ -237,9 +237,11 @@ func TestManyWatch(t *testing.T) {
 			t.Fatalf("%+v", last)
 		}
 	}
+	d.watch.mu.Lock()
 	if d.watch.n != 0 || len(d.watch.of) != 0 {
 		t.Errorf("%d watchers are left", d.watch.n)
 	}
+	d.watch.mu.Unlock()
 	lines, err := d.Watch(ctx, "alice", jobID(1)) // it has ended
 	if err != nil {
 		t.Fatal(err)

@@ -257,7 +257,9 @@ func (w *world) answer(subject string, r *wire.Result) error {
 
 func (w *world) result(r *wire.Result) {
 	w.Helper()
-	w.answer(wire.StoredResultSubject(r.Client, r.Job), r)
+	if err := w.answer(wire.StoredResultSubject(r.Client, r.Job), r); err != nil {
+		w.Fatal(err)
+	}
 }
 
 func (w *world) notice(r *wire.Result) {

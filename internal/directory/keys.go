@@ -248,7 +248,6 @@ func (p *keyPage) byLabel(at cursor) error {
 
 // labelled takes what has a label: a key, or those of a job that have none of their own.
 func (p *keyPage) labelled(e labelEntry, entry []byte, from cursor) (more bool, err error) {
-	has := func(k Key) bool { return k.Label == e.label }
 	if id, ok := strings.CutPrefix(e.target, "k"); ok {
 		parsed, err := wire.ParseKeyID(id)
 		if err != nil {
@@ -256,7 +255,7 @@ func (p *keyPage) labelled(e labelEntry, entry []byte, from cursor) (more bool, 
 		}
 		return p.one(parsed, e, entry)
 	}
-	has = func(k Key) bool {
+	has := func(k Key) bool {
 		own, err := remarkOf(p.tx, k.Client, "k"+k.ID)
 		return err == nil && own.Label == ""
 	}

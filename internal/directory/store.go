@@ -69,7 +69,7 @@ var errDamaged error = damagedError{}
 type damagedError struct{}
 
 func (damagedError) Error() string        { return "damaged" }
-func (damagedError) Is(target error) bool { return target == ErrBehind } //nolint:errorlint // it is no chain
+func (damagedError) Is(target error) bool { return target == ErrBehind }
 
 // store is the file.
 type store struct {

@@ -24,7 +24,7 @@ type watcher struct {
 	sent Job
 	any  bool // something was sent
 	over bool
-	stop func() bool
+	stop func() bool // of what ends it with its context
 }
 
 func (w *watchers) init() { w.of = map[jobRef]map[*watcher]struct{}{} }
@@ -33,31 +33,30 @@ func (w *watchers) init() { w.of = map[jobRef]map[*watcher]struct{}{} }
 // it closes the channel. A slow reader gets the newest line and misses those between. "" is any
 // client. ErrWatchers: 10,000 watch already.
 func (d *Directory) Watch(ctx context.Context, client, id string) (<-chan Job, error) {
+	// The lock is held from the reading on: what changes later is told by who changes it.
+	d.watch.mu.Lock()
+	defer d.watch.mu.Unlock()
 	now, err := d.Job(client, id)
 	if err != nil {
 		return nil, err
 	}
-	ref, w := jobRef{now.Client, now.ID}, &watcher{out: make(chan Job, 1)}
-	if err := d.watch.add(ref, w); err != nil {
-		return nil, err
+	w := &watcher{out: make(chan Job, 1)}
+	w.send(now)
+	if now.State.Ended() {
+		close(w.out)
+		return w.out, nil
 	}
+	if d.watch.n >= maxWatchers || d.watch.done {
+		return nil, ErrWatchers
+	}
+	ref := jobRef{now.Client, now.ID}
+	if d.watch.of[ref] == nil {
+		d.watch.of[ref] = map[*watcher]struct{}{}
+	}
+	d.watch.of[ref][w] = struct{}{}
+	d.watch.n++
 	w.stop = context.AfterFunc(ctx, func() { d.watch.end(ref, w) })
-	d.tell(map[jobRef]struct{}{ref: {}}) // what changed before it was there to be told
 	return w.out, nil
-}
-
-func (w *watchers) add(ref jobRef, one *watcher) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.n >= maxWatchers || w.done {
-		return ErrWatchers
-	}
-	if w.of[ref] == nil {
-		w.of[ref] = map[*watcher]struct{}{}
-	}
-	w.of[ref][one] = struct{}{}
-	w.n++
-	return nil
 }
 
 // end closes a watcher's channel, once.
@@ -72,6 +71,7 @@ func (w *watchers) remove(ref jobRef, one *watcher) {
 		return
 	}
 	one.over = true
+	one.stop()
 	close(one.out)
 	w.n--
 	if delete(w.of[ref], one); len(w.of[ref]) == 0 {

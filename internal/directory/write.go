@@ -3,7 +3,6 @@ package directory
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -219,5 +218,3 @@ func (d *Directory) put(ctx context.Context, c change) bool {
 		return false
 	}
 }
-
-var errStopped = errors.New("the directory is closed")

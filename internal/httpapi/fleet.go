@@ -52,8 +52,17 @@ type Node struct {
 	Backlog    int        `json:"backlog" minimum:"0" doc:"Computations that wait"`
 	Policy     string     `json:"policy,omitempty" pattern:"^[0-9a-f]{64}$" doc:"Hash of its policy; missing: it has none"`
 	Holdings   string     `json:"holdings,omitempty" pattern:"^[0-9a-f]{64}$" doc:"Root over the batches that it holds; those of two nodes that hold the same are equal"`
+	Device     *Device    `json:"device,omitempty" doc:"Of its key provider; missing: it does not tell"`
 	Foreign    bool       `json:"foreign,omitempty" doc:"Something claims another manifest in its name"`
 	Twins      int        `json:"twins,omitempty" minimum:"0" doc:"Processes of it that ended, as another one ran"`
+}
+
+// Device is what a node says of its device, since its process started.
+type Device struct {
+	Kind     string  `json:"kind" doc:"Of the key provider, as in the node's file"`
+	Calls    uint64  `json:"calls" minimum:"0" doc:"Failed ones too"`
+	CostUSD  float64 `json:"cost_usd" minimum:"0" doc:"Price of these calls by the node's price list, in US dollars"`
+	MonthUSD float64 `json:"month_usd" minimum:"0" doc:"Price of a month that is like the last hour: calls and keys"`
 }
 
 // Demand is what waits at this gateway.
@@ -113,6 +122,10 @@ func node(index, epoch int, n protocol.NodePresence, now time.Time) Node {
 	if h := n.Last; h != nil {
 		v.Host, v.Version, v.Load, v.Backlog = h.Host, h.Build, int(h.InFlight), int(h.Backlog)
 		v.Policy, v.Holdings = hashOrNone(h.Policy), hashOrNone(h.Holdings)
+		if d := h.Device; d.Kind != "" {
+			const micro = 1e6
+			v.Device = &Device{d.Kind, d.Calls, float64(d.Cost) / micro, float64(d.Month) / micro}
+		}
 	}
 	return v
 }

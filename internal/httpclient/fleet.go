@@ -37,8 +37,17 @@ type Node struct {
 	Backlog    int       `json:"backlog"`          // computations that wait
 	Policy     string    `json:"policy,omitempty"` // hash; empty: it has none
 	Holdings   string    `json:"holdings,omitempty"`
+	Device     *Device   `json:"device,omitempty"`
 	Foreign    bool      `json:"foreign,omitempty"` // something claims another manifest in its name
 	Twins      int       `json:"twins,omitempty"`   // processes of it that ended, as another one ran
+}
+
+// Device is what a node says of its key provider's device, since its process started.
+type Device struct {
+	Kind     string  `json:"kind"`
+	Calls    uint64  `json:"calls"`
+	CostUSD  float64 `json:"cost_usd"`
+	MonthUSD float64 `json:"month_usd"` // of a month like the last hour
 }
 
 // Demand is what waits at a gateway.

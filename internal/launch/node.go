@@ -60,7 +60,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 		w, err = worker.New(ctx, worker.Config{
 			Manifest: p.manifest, Access: p.access, Index: n.Node.Index, Storage: n.Node.StoragePath,
 			AuditPath: AuditPath(n), Policy: rules,
-			Provider: device, Bus: conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer,
+			Provider: device, DeviceUse: p.metrics.DeviceUse, Bus: conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer,
 			Build: command.Version(), Clock: func() (at, stream time.Time, ok bool) { return p.watcher.StreamTime() },
 		})
 		if err != nil {

@@ -18,13 +18,13 @@ type busMetrics struct {
 
 var _ bus.Observer = (*Metrics)(nil)
 
-var streams = []bus.Stream{bus.Jobs, bus.Bulk, bus.Work, bus.Rounds, bus.Keys, bus.Sign, bus.Results, bus.Notices, bus.Presence,
-	bus.Control, bus.DeadLetter}
+var streams = []bus.Stream{bus.Jobs, bus.Bulk, bus.Work, bus.Rounds, bus.Keys, bus.Sign, bus.Results, bus.Notices,
+	bus.Presence, bus.Control, bus.Requests, bus.Labels, bus.DeadLetter}
 
 // writes are the streams that a role publishes to.
 var writes = map[string][]bus.Stream{
 	RoleWorker:  {bus.Rounds, bus.Sign, bus.Presence},
-	RoleGateway: {bus.Work, bus.Keys, bus.Results, bus.Notices, bus.Presence, bus.DeadLetter},
+	RoleGateway: {bus.Work, bus.Keys, bus.Results, bus.Notices, bus.Presence, bus.Requests, bus.Labels, bus.DeadLetter},
 }
 
 // durables are the consumers that gateways share, one for each kind of job and one for

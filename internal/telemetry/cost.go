@@ -23,6 +23,8 @@ type cost struct {
 	total prometheus.Counter // USD
 
 	mu      sync.Mutex
+	calls   uint64
+	usd     float64 // of them: what total has
 	prices  keyprovider.Prices
 	minutes [window]minute // a ring, by the minute since start
 }
@@ -78,6 +80,8 @@ func (c *cost) add(operation string) {
 	defer c.mu.Unlock()
 	usd := perCall(&c.prices, operation)
 	c.total.Add(usd)
+	c.calls++
+	c.usd += usd
 	m := &c.minutes[now%window]
 	if m.number != now {
 		*m = minute{number: now}
@@ -100,4 +104,11 @@ func (c *cost) month() float64 {
 		}
 	}
 	return usd*float64(month)/float64(seen) + float64(c.prices.Keys)*c.prices.KeyMonth
+}
+
+// sum is how many calls there were, and what they cost in US dollars.
+func (c *cost) sum() (calls uint64, usd float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls, c.usd
 }

@@ -1,10 +1,13 @@
 package telemetry
 
 import (
+	"math"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // providerMetrics are those of a node's key provider: its calls, its health,
@@ -55,6 +58,16 @@ func (m *Metrics) ForProvider(back keyprovider.Backend, prices keyprovider.Price
 
 // SetPrices has calls of the key provider cost something else from now on.
 func (m *Metrics) SetPrices(prices keyprovider.Prices) { m.provider.cost.setPrices(prices) }
+
+// DeviceUse is what a node's heartbeats tell of its device.
+func (m *Metrics) DeviceUse() wire.DeviceUse {
+	micro := func(usd float64) uint64 { return uint64(math.Round(usd * 1e6)) }
+	calls, usd := m.provider.cost.sum()
+	return wire.DeviceUse{
+		Kind: wire.ClipHeartbeat(m.provider.name), Calls: calls, Cost: micro(usd),
+		Month: micro(m.provider.cost.month()),
+	}
+}
 
 // ProviderCall implements keyprovider.Observer.
 func (m *Metrics) ProviderCall(c keyprovider.Call) {

@@ -102,6 +102,9 @@ func TestProviderCalls(t *testing.T) {
 		"provider_coalesced_digests{} le 1024":                                           3,
 		"provider_cost_usd_total{}":                                                      (3*.15 + .03) / 10_000, // failed ones too, unknown ones not
 	})
+	if use := m.DeviceUse(); use.Kind != "aws-kms" || use.Calls != 5 || use.Cost != 48 || use.Month < 2_000_000 {
+		t.Errorf("heartbeats tell %+v", use)
+	}
 }
 
 func TestProviderState(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 
 // HeartbeatVersion is the version that this program writes. A later one only adds
 // keys, so a reader of this version counts the sender as present all the same. Version 1
-// ended with Holdings, and version 2 with Policy.
-const HeartbeatVersion = 3
+// ended with Holdings, version 2 with Policy, and version 3 with Approval.
+const HeartbeatVersion = 4
 
 // Bounds of a heartbeat, in bytes. The stream takes nothing larger than MaxHeartbeat.
 const (
@@ -42,6 +42,15 @@ type Heartbeat struct {
 	Policy   [32]byte  `cbor:"13,keyasint,omitzero"`  // hash of a node's policy; zero: none is in force
 	// Approval is of the manifest that the node's operator approved to follow; nil: none.
 	Approval *SuccessorApproval `cbor:"14,keyasint,omitempty"`
+	Device   DeviceUse          `cbor:"15,keyasint,omitzero"` // a node's; zero: it does not tell
+}
+
+// DeviceUse is what a node says of its key provider's device, since its process started.
+type DeviceUse struct {
+	Kind  string `cbor:"1,keyasint"`           // of the key provider, as in the node's file
+	Calls uint64 `cbor:"2,keyasint,omitempty"` // failed ones too
+	Cost  uint64 `cbor:"3,keyasint,omitempty"` // of these calls, in millionths of a US dollar
+	Month uint64 `cbor:"4,keyasint,omitempty"` // of a month that is like the last hour, with the keys
 }
 
 // AuditHead is the number and the hash of the last record of an audit log. Who heard it
@@ -85,7 +94,7 @@ func DecodeHeartbeat(body []byte) (*Heartbeat, error) {
 			return nil, err
 		}
 	}
-	if h.Version == 0 || !printable(h.Build) || !printable(h.Host) {
+	if h.Version == 0 || !printable(h.Build) || !printable(h.Host) || !printable(h.Device.Kind) {
 		return nil, errHeartbeat
 	}
 	return &h, nil

@@ -12,7 +12,7 @@ import (
 func heartbeat(f *fleet) *Heartbeat {
 	return &Heartbeat{
 		Version: HeartbeatVersion, Boot: [16]byte{1}, After: 7, Manifest: f.m.Hash(), Build: "v1", Host: "host", Pid: 3,
-		InFlight: 2, Backlog: 1,
+		InFlight: 2, Backlog: 1, Device: DeviceUse{Kind: "aws-kms", Calls: 12, Cost: 36, Month: 2_000_036},
 	}
 }
 
@@ -95,7 +95,7 @@ func TestHeartbeatGrows(t *testing.T) {
 func TestHeartbeatOfVersion1(t *testing.T) {
 	f := newFleet(t, 2, 3)
 	h := heartbeat(f)
-	h.Version = 1
+	h.Version, h.Device = 1, DeviceUse{}
 	got, err := DecodeHeartbeat(Encode(h))
 	if err != nil || *got != *h {
 		t.Errorf("%+v, %v", got, err)

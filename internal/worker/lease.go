@@ -40,6 +40,9 @@ func (m *member) newBeat() *presence.Beat {
 			h.Backlog = uint32(m.run.Waiting())
 			h.Audit, h.Policy = wire.AuditHead(m.host.audit.Head()), m.host.PolicyHash()
 			h.Approval = m.approved()
+			if m.cfg.DeviceUse != nil {
+				h.Device = m.cfg.DeviceUse()
+			}
 		},
 		Lost: m.lost,
 	})

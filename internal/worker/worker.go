@@ -47,7 +47,8 @@ type Config struct {
 	// AuditPath is the folder of the audit log; "": the node has none.
 	AuditPath string
 	Provider  *keyprovider.Supervised
-	Policy    *policy.Policy // what this node signs; nil: whatever its clients ask for
+	DeviceUse func() wire.DeviceUse // of Provider, for heartbeats; nil: they don't tell
+	Policy    *policy.Policy        // what this node signs; nil: whatever its clients ask for
 	Bus       *bus.Bus
 	// Clock is what the clock of the server that leads WORK showed when this machine's
 	// showed at. Nil: nobody measures, and no work is dropped for being late.

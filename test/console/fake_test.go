@@ -153,6 +153,7 @@ func (f *fake) fill() {
 		"resharing": object{"from": strings.Repeat("ab", 32), "to": strings.Repeat("cd", 32), "done": 1200, "total": 4000},
 		"nodes": []object{
 			{"index": 1, "name": "worker-1", "present": true, "since": at(time.Second), "host": "rack-1",
+				"device":   object{"kind": "aws-kms", "calls": 4821, "cost_usd": 0.0145, "month_usd": 12.5},
 				"holdings": strings.Repeat("cc", 32), "lag": 0.02, "load": 4, "backlog": 0,
 				"version": "v0.9.0", "policy": strings.Repeat("a1", 32), "generation": 1},
 			{"index": 2, "name": "worker-2", "present": true, "since": at(time.Second), "host": "rack-2",

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,8 +36,9 @@ const patience = 2 * time.Minute
 // stand is a fleet with two gateways that answer over HTTP.
 type stand struct {
 	*fleettest.Processes
-	t    *testing.T
-	urls [2]string
+	t      *testing.T
+	urls   [2]string
+	broken atomic.Int32 // attempts that got no answer
 }
 
 func newStand(t *testing.T) *stand {

@@ -31,10 +31,12 @@ func TestKillNine(t *testing.T) {
 	jobs := map[string]int{} // by id: number of the request
 	for round := range rounds {
 		victim := round % 2
+		answered := make(chan struct{}, perRound)
 		var all sync.WaitGroup
 		for n := round * perRound; n < (round+1)*perRound; n++ {
 			all.Go(func() {
 				a := s.insist(victim, fmt.Sprint("request-", n), signBody(key, n), n%bothEvery == 0)
+				answered <- struct{}{}
 				a.verify(t, client.SuiteSecp256k1TR, messageOf(n))
 				mu.Lock()
 				defer mu.Unlock()
@@ -44,7 +46,9 @@ func TestKillNine(t *testing.T) {
 				jobs[a.Job] = n
 			})
 		}
-		time.Sleep(time.Duration(round*round) * 4 * time.Millisecond) // 0 to 100 ms
+		for range round * perRound / rounds { // none, to most of them: the others are anywhere on their way
+			<-answered
+		}
 		s.Kill([]string{fleettest.GatewayName, fleettest.SecondGateway}[victim])
 		all.Wait()
 		if victim == 0 {
@@ -54,6 +58,7 @@ func TestKillNine(t *testing.T) {
 		}
 		s.ready(victim)
 	}
+	t.Logf("%d attempts were broken off", s.broken.Load())
 	if len(jobs) != rounds*perRound {
 		t.Errorf("%d jobs for %d requests", len(jobs), rounds*perRound)
 	}
@@ -89,6 +94,7 @@ func (s *stand) insist(victim int, key, body string, both bool) (a answer) {
 		switch {
 		case err != nil: // it was killed
 			last = err.Error()
+			s.broken.Add(1)
 			time.Sleep(5 * time.Millisecond)
 		case r.status == http.StatusOK:
 			r.decode(s.t, &a)

@@ -86,6 +86,9 @@ function Nodes({fleet}) {
     {head: 'State', cell: presence},
     {head: 'Silent for', num: true, cell: n => duration(n.lag ?? NaN)},
     {head: 'Host', cell: n => visible(n.host) || '–'},
+    {head: 'Device', cell: n => visible(n.device?.kind) || '–'},
+    {head: 'Device calls', num: true, cell: n => (n.device ? count(n.device.calls) : '–')},
+    {head: 'Cost', num: true, cell: n => cost(n.device)},
     {head: 'In work', num: true, cell: n => count(n.load)},
     {head: 'Waiting', num: true, cell: n => count(n.backlog)},
     {head: 'Version', cell: n => html`<code>${visible(n.version) || '–'}</code>`},
@@ -94,6 +97,10 @@ function Nodes({fleet}) {
     {head: 'Generation', num: true, cell: n => n.generation},
   ]} />`;
 }
+
+// What a month like the last hour would cost, beside what the calls have cost since the node's start.
+const cost = d => (d ? html`<span title=${`${dollars(d.cost_usd)} since its start`}>${dollars(d.month_usd)} a month</span>` : '–');
+const dollars = usd => usd.toLocaleString('en-US', {style: 'currency', currency: 'USD'});
 
 const hash = (text, none) => (text ? html`<code title=${visible(text)}>${short(text)}</code>` : none);
 
