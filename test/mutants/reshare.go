@@ -37,6 +37,11 @@ var reshareMutants = []Mutant{
 		killed("a slice in another one's place is its dealer's fault", inProtocol, "TestReshareSliceLies"),
 	edit("a deal under the attempt's id is a slice's", "internal/board/reshares.go", "return p, p.slice >= 0", "return p, true").
 		killed("what stands in no slot of the attempt is held nowhere", inBoard, "TestSlicesThatAreNone"),
+	edit("a deal of a slice may have any size", "internal/board/reshares.go", " || len(body) > a.MaxDeal(a.next)", "").
+		killed("what is held of an attempt is bounded by its task", inProtocol, "TestSliceThatIsTooLarge"),
+	never("a second task of a number takes the place of the first", "internal/protocol/mover.go",
+		"r.Context() != one.Context() && p.seen.Context() == one.Context()").
+		killed("a gateway that lies holds no attempt up", inProtocol, "TestSecondTasksOfANumber"),
 	never("a number that is taken is refused in silence", "internal/protocol/reshare_receive.go", "n.holdsOther(r, work)").
 		killed("a useless task holds no batch up", inProtocol, "TestNumberTakenHoldsNothingUp"),
 	edit("an attempt is left in silence", "internal/protocol/reshare_receive.go", "n.giveUpFor(ref.ID)", "n.supersede(ref.ID)").
