@@ -55,7 +55,7 @@ func TestMissingStreams(t *testing.T) {
 			broken(t, w, "")
 		}
 		deleteStreams(t, b, d.Stream)
-		if d.Stream != bus.DeadLetter {
+		if d.Stream != bus.DeadLetter && !d.New { // nor for what the release before lacked
 			broken(t, w, "stream "+string(d.Stream)+" is missing: the administrator runs: frostctl bus apply")
 			s := sampleOf(t, w, anySample)
 			if len(s.Leaderless) != 1 || s.Leaderless[0] != d.Stream {
