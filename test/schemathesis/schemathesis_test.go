@@ -28,7 +28,7 @@ var long = flag.Bool("long", false, "ten minutes of requests, other ones each ti
 // follow from the document alone: about a minute, and ten with -long.
 const (
 	examples     = 60
-	longExamples = 800
+	longExamples = 400
 )
 
 func TestMain(m *testing.M) {
