@@ -16,7 +16,8 @@ import (
 // account. What is not here stays in the role's own account, whatever it is.
 var crossings = map[string]*regexp.Regexp{
 	"worker-0": regexp.MustCompile(`^(frost\.main\.(dkg\.B\.(deal|cert|abort)|sign\.B\.(commit|share|refuse)|presence\.(node|twin))\.0|` +
-		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
+		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_(JOBS|BULK|RESULTS|PENDING|APPROVALS|NOTICES|DEADLETTER|` +
+		`WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)|` +
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)|` +
 		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)\..*))$`),
 	"gateway-a": regexp.MustCompile(`^(frost\.main\.(work\.a\.b\.c\.0\.0|(res|notice|pending)\.[a-z]+\.j|` +
