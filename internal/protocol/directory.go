@@ -99,11 +99,18 @@ func (d *directory) onEntry(e *board.Entry) {
 		d.hold(v, e.ID, e.Transcript)
 		if f != nil && f.Generation > e.Generation {
 			d.older[e.Ref()] = e.Transcript
+			d.tellFirst(f, newFinished(v, e.Entry))
 			d.register.Forget(e.Ref())
 			return
 		}
 		d.summarize(v, e)
 	}
+}
+
+// has reports whether a generation of a batch is the one that counts.
+func (d *directory) has(ref wire.BatchRef) bool {
+	f := d.finished[ref.ID]
+	return f != nil && f.BatchRef == ref
 }
 
 // drop takes a batch out of the directory: nobody knows which its keys are.
@@ -192,6 +199,7 @@ func (d *directory) add(b *finishedBatch) *finishedBatch {
 	case before.Generation >= b.Generation:
 		if before.Generation > b.Generation {
 			d.older[b.BatchRef] = b.transcript
+			d.tellFirst(before, b)
 		}
 		return nil
 	default:
@@ -202,6 +210,16 @@ func (d *directory) add(b *finishedBatch) *finishedBatch {
 	d.finished[b.ID] = b
 	d.enter(b)
 	return b
+}
+
+// tellFirst completes a batch whose later generation came in first: entries are summed up beside
+// each other, and the result of the job that made the keys has the certificates of generation 0.
+func (d *directory) tellFirst(later, earlier *finishedBatch) {
+	if later.first == nil && earlier.first != nil {
+		whole := *later
+		whole.first = earlier.first
+		d.finished[later.ID] = &whole
+	}
 }
 
 // onRead notes that KEYS was read to its end.

@@ -73,7 +73,7 @@ func (m *mover) onTick() {
 	now := m.views.now
 	for _, id := range slices.Sorted(maps.Keys(m.moves)) {
 		switch one := m.moves[id]; {
-		case m.directory.finished[id] != one.from: // it was refused
+		case !m.directory.has(one.from.BatchRef): // it was refused
 			m.close(one)
 		case !one.summing:
 			m.onLate(one, now)

@@ -11,6 +11,27 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
+// Entries are summed up beside each other, so that a later generation may be known before the one
+// that the keys were made with, whose certificates a client gets.
+func TestLaterGenerationFirst(t *testing.T) {
+	c := newChanging(t, 3, 5)
+	d := c.desk.directory
+	id := c.ids[0]
+	made := d.finished[id]
+	c.start()
+	moved := *d.finished[id]
+	equal(t, "generation", moved.Generation, 1)
+	moved.first = nil
+	d.leave(d.finished[id])
+	delete(d.finished, id)
+	d.add(&moved)
+	d.add(made)
+	f := d.finished[id]
+	equal(t, "generation that counts", f.Generation, 1)
+	equal(t, "certificates of generation 0", len(f.first), len(made.first))
+	equal(t, "what was handed out does not change", moved.first == nil, true)
+}
+
 // All batches move, in the order of their ids, and keys stay what they are.
 func TestBatchesMove(t *testing.T) {
 	c := newChanging(t, 3, 5)

@@ -50,8 +50,9 @@ const (
 	leastStop = time.Minute
 	mostStop  = time.Hour
 	// longestRest is the longest pause before an attempt that may help. A new node that gives all of them up for
-	// no reason, which nobody can prove, would else have all old nodes deal all batches each minute.
-	longestRest = 15 * time.Minute
+	// no reason, which nobody can prove, would else have all old nodes deal all batches each minute. It also is how
+	// long a batch may still rest once a fault is over.
+	longestRest = 2 * time.Minute
 )
 
 // movePause is how long a batch rests after so many attempts that were given up before.

@@ -315,11 +315,12 @@ func (c *change) heal() {
 	c.setPace(true)
 }
 
-// patience is how long keys may take to move in a fleet that is well, whatever a gateway had lied:
-// less than an attempt takes that a gateway waits for as long as WORK has its task. A new node that
-// lies makes attempts take that long: in such worlds nobody waits for longer than forLiars.
+// patience is how long keys may take to move in a fleet that is well, whatever a gateway had lied. Most
+// worlds need a minute or two; where a gateway has lied and restarted in the middle of its lies, it may wait
+// for as long as WORK has one of its tasks, ten minutes. A new node that lies makes attempts take that long:
+// in such worlds nobody waits for longer than forLiars.
 const (
-	patience = 4 * time.Minute
+	patience = 12 * time.Minute
 	forLiars = 2 * time.Minute
 )
 
