@@ -89,9 +89,10 @@ type reshareState struct {
 	NeededBy  int     `json:"or_forced"` // so many that are forced
 	Succeeds  bool    `json:"succeeds"`  // KEYS has enough approvals
 	Fork      string  `json:"fork,omitempty"`
-	Present   []int   `json:"present"`    // nodes of the next fleet
-	Absent    []int   `json:"absent"`     //
-	Running   bool    `json:"running"`    // keys move
+	Present   []int   `json:"present"` // nodes of the next fleet
+	Absent    []int   `json:"absent"`  //
+	Running   bool    `json:"running"` // keys move
+	said      uint64  // sequence of the administrator's word on it
 	Moved     int     `json:"moved_keys"` //
 	Left      int     `json:"left_keys"`
 	MovedB    int     `json:"moved_batches"`
@@ -109,7 +110,7 @@ func (r *resharing) run(ctx context.Context, o reshareFlags) error {
 	case o.status || o.dry:
 		return r.print(state, o.dry)
 	case o.pause:
-		if err := r.pace(ctx, false); err != nil {
+		if _, err := r.pace(ctx, false); err != nil {
 			return err
 		}
 		return say(r.cmd, map[string]any{"paused": true}, "paused: batches under way end, no other begins\n")
@@ -140,23 +141,25 @@ func (r *resharing) publish(ctx context.Context) error {
 	return nil
 }
 
-// pace is the administrator's word on whether keys move.
-func (r *resharing) pace(ctx context.Context, run bool) error {
+// pace is the administrator's word on whether keys move. It returns its sequence.
+func (r *resharing) pace(ctx context.Context, run bool) (uint64, error) {
 	hash := r.next.Hash()
 	data, err := json.Marshal(wire.Pace{Version: wire.PaceVersion, Manifest: hash[:], Run: run})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if _, err := r.bus.Publish(ctx, wire.PaceSubject, data, nil); err != nil {
-		return fmt.Errorf("tell the gateways: %w", err)
+	seq, err := r.bus.Publish(ctx, wire.PaceSubject, data, nil)
+	if err != nil {
+		return 0, fmt.Errorf("tell the gateways: %w", err)
 	}
-	return nil
+	return seq, nil
 }
 
 // follow waits for what is missing, has keys move, and shows how far that is.
 func (r *resharing) follow(ctx context.Context, state *reshareState) error {
 	var bar *progress
 	var waited string
+	var told uint64 // sequence of this command's word
 	began, from := time.Now(), -1
 	for {
 		switch missing := state.missing(); {
@@ -166,12 +169,15 @@ func (r *resharing) follow(ctx context.Context, state *reshareState) error {
 				waited = missing
 			}
 		case !state.Running:
-			if from >= 0 { // it ran, and somebody paused it
+			if from >= 0 || told > 0 && state.said > told { // it ran, and somebody paused it
 				note(r.cmd, "paused by somebody else: --resume goes on")
 				return r.print(state, false)
 			}
-			if err := r.pace(ctx, true); err != nil {
-				return err
+			if told == 0 { // otherwise a replica has not heard of it yet
+				var err error
+				if told, err = r.pace(ctx, true); err != nil {
+					return err
+				}
 			}
 		case state.Left == 0:
 			if bar != nil {

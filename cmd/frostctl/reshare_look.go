@@ -95,7 +95,7 @@ func (r *resharing) pacing(ctx context.Context, s *reshareState) error {
 		return err
 	}
 	hash := r.next.Hash()
-	s.Running = p.Run && slices.Equal(p.Manifest, hash[:])
+	s.Running, s.said = p.Run && slices.Equal(p.Manifest, hash[:]), msg.Seq
 	return nil
 }
 
