@@ -57,7 +57,7 @@ function Found({address: wanted}) {
 }
 
 function List({path, searched}) {
-  const first = usePoll(path, 10_000); // what was written a moment ago comes by itself
+  const first = usePoll(path, 10_000); // what was written a moment ago shows without a reload
   const [more, setMore] = useState({path, keys: [], next: null, error: null});
   useEffect(() => setMore({path, keys: [], next: null, error: null}), [path]);
   const load = async () => {
