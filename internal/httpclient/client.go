@@ -85,30 +85,33 @@ func (c *Client) call(ctx context.Context, r request, into any) error {
 
 // ask has take read the first good answer, and asks again, at the next gateway or later, for
 // what may pass. Every request of this package may be repeated: it reads, or sets what it sets.
-// limit bounds one attempt with its body; 0: nothing does.
+// limit bounds one attempt with its body; 0: nothing does. A context that ends in the middle of
+// an attempt doesn't hide what the same gateway said before.
 func (c *Client) ask(ctx context.Context, r request, limit time.Duration, take func(*http.Response) error) error {
 	pause := backoff.Backoff{Min: 200 * time.Millisecond, Max: 2 * time.Second}
+	reasons := make([]error, len(c.o.URLs))
 	for round := 1; ; round++ {
-		var failed []error
 		var wait time.Duration
-		for _, base := range c.o.URLs {
+		again := false
+		for i, base := range c.o.URLs {
 			err := c.once(ctx, base, r, limit, take)
 			if err == nil {
 				return nil
 			}
-			failed = append(failed, err)
-			if ctx.Err() != nil || !passes(err) {
-				return errors.Join(failed...)
+			cut := ctx.Err() != nil
+			if !cut || reasons[i] == nil {
+				reasons[i] = err
 			}
+			if cut || !passes(err) {
+				return errors.Join(reasons...)
+			}
+			again = again || !mistrusted(err)
 			if p, ok := errors.AsType[*Problem](err); ok {
 				wait = max(wait, min(p.RetryAfter, maxPause))
 			}
 		}
-		if round == rounds {
-			return errors.Join(failed...)
-		}
-		if backoff.Sleep(ctx, max(wait, pause.Next())) != nil {
-			return errors.Join(failed...)
+		if !again || round == rounds || backoff.Sleep(ctx, max(wait, pause.Next())) != nil {
+			return errors.Join(reasons...)
 		}
 	}
 }

@@ -3,18 +3,19 @@ package httpclient
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"crypto/x509"
 )
 
 // serve is a gateway of a test.
@@ -112,10 +113,8 @@ func TestGateways(t *testing.T) {
 	if _, err := c.Key(t.Context(), "k"); !Is(err, "forbidden_scope") || refused.Load() != 1 {
 		t.Errorf("%v after %d", err, refused.Load())
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
 	c = New(Options{URLs: []string{gone.URL}})
-	if _, err := c.Key(ctx, "k"); err == nil || !strings.HasPrefix(err.Error(), gone.URL+": dial tcp") {
+	if _, err := c.Key(t.Context(), "k"); err == nil || !strings.HasPrefix(err.Error(), gone.URL+": dial tcp") {
 		t.Errorf("%v", err)
 	}
 }
@@ -123,20 +122,52 @@ func TestGateways(t *testing.T) {
 // TestCA: a gateway is believed by its certificate alone.
 func TestCA(t *testing.T) {
 	t.Parallel()
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		say(w, 200, plainJSON, `{"id":"k"}`)
 	}))
-	s.Config.ErrorLog = nil
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	var asked atomic.Int32
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			asked.Add(1)
+		}
+	}
+	s.StartTLS()
 	defer s.Close()
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 	if k, err := New(Options{URLs: []string{s.URL}, CA: pool}).Key(t.Context(), "k"); err != nil || k.ID != "k" {
 		t.Errorf("%+v, %v", k, err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_, err := New(Options{URLs: []string{s.URL}}).Key(ctx, "k")
+	before := asked.Load()
+	_, err := New(Options{URLs: []string{s.URL}}).Key(t.Context(), "k")
 	if unknown := (x509.UnknownAuthorityError{}); !errors.As(err, &unknown) {
+		t.Errorf("%v", err)
+	}
+	if asked.Load() != before+1 {
+		t.Errorf("a gateway whose certificate was refused was asked %d times", asked.Load()-before)
+	}
+}
+
+// TestCutShort: an attempt that the caller's context cuts off does not hide why the ones before
+// it failed, at any gateway.
+func TestCutShort(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var asked atomic.Int32
+	busy := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 2 {
+			cancel()
+			<-r.Context().Done()
+			return
+		}
+		say(w, 503, problemJSON, `{"code":"busy","retryable":true}`)
+	})
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	_, err := New(Options{URLs: []string{busy, gone.URL}}).Key(ctx, "k")
+	if !Is(err, "busy") || !strings.Contains(err.Error(), gone.URL+": dial tcp") {
 		t.Errorf("%v", err)
 	}
 }

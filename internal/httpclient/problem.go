@@ -2,6 +2,7 @@ package httpclient
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -115,4 +116,11 @@ func passes(err error) bool {
 	}
 	_, away := errors.AsType[*unreachable](err)
 	return away && !errors.Is(err, context.Canceled)
+}
+
+// mistrusted reports whether a gateway's certificate was refused: another gateway may have a
+// good one, but the same one will not have a better one soon.
+func mistrusted(err error) bool {
+	_, refused := errors.AsType[*tls.CertificateVerificationError](err)
+	return refused
 }
