@@ -66,6 +66,12 @@ func FromPoint(p *secp.Point) Point {
 	return q
 }
 
+// PointOf returns the point with reduced coordinates that are known to be on the curve, and public.
+func PointOf(x, y *field.Element) Point { return Point{*x, *y} }
+
+// Coordinates returns x and y, reduced, or zeros for the identity.
+func (p *Point) Coordinates() (x, y field.Element) { return p.x, p.y }
+
 // Decode reads a wire point. It refuses another length than 64, a coordinate
 // that is not below the field prime and a point off the curve.
 func Decode(b []byte) (p Point, ok bool) {
