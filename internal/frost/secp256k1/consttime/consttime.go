@@ -20,7 +20,7 @@ type Scalar = secp.Scalar
 
 const (
 	// few is below how many scalars each is multiplied alone: 42 inversions are too many for them.
-	few = 6
+	few = 7
 	// block bounds the scratch space: 64 KiB, which stay near the processor.
 	block = 256
 )

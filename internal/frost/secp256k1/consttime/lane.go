@@ -62,20 +62,25 @@ func (l *lane) pick(row []entry, pos int) {
 	// those of half its magnitude inverted.
 	negative := u>>(digitBits-1) - 1
 	index := (u ^ negative) & (entries - 1)
-	var x0, x1, x2, x3, y0, y1, y2, y3 uint64
+	var x0, x1, x2, x3 uint64
 	for j := range row {
-		e := &row[j]
+		x := &row[j].x
 		hit := uint64(int64((uint64(j)^index)-1) >> 63) // all bits, if j is the index
-		x0 |= e.x[0] & hit
-		x1 |= e.x[1] & hit
-		x2 |= e.x[2] & hit
-		x3 |= e.x[3] & hit
-		y0 |= e.y[0] & hit
-		y1 |= e.y[1] & hit
-		y2 |= e.y[2] & hit
-		y3 |= e.y[3] & hit
+		x0 |= x[0] & hit
+		x1 |= x[1] & hit
+		x2 |= x[2] & hit
+		x3 |= x[3] & hit
 	}
 	l.p = field.Element{x0, x1, x2, x3}
+	var y0, y1, y2, y3 uint64
+	for j := range row {
+		y := &row[j].y
+		hit := uint64(int64((uint64(j)^index)-1) >> 63)
+		y0 |= y[0] & hit
+		y1 |= y[1] & hit
+		y2 |= y[2] & hit
+		y3 |= y[3] & hit
+	}
 	l.q = field.Element{y0, y1, y2, y3}
 	l.q.NegateIf(&l.q, negative)
 }
