@@ -39,15 +39,18 @@ func BaseMults(scalars []*Scalar) []vartime.Point {
 		}
 		return points
 	}
-	// Blocks of about the same size.
-	blocks := (len(scalars) + block - 1) / block
-	lanes := make([]lane, (len(scalars)+blocks-1)/blocks)
+	blocks := (len(scalars) + block - 1) / block // of about the same size
+	baseMults(make([]lane, (len(scalars)+blocks-1)/blocks), scalars, points)
+	return points
+}
+
+// baseMults sets points[i] = scalars[i]·G, and wipes the lanes.
+func baseMults(lanes []lane, scalars []*Scalar, points []vartime.Point) {
 	defer clear(lanes)
 	for from := 0; from < len(scalars); from += len(lanes) {
 		n := min(len(lanes), len(scalars)-from)
 		multiply(lanes[:n], scalars[from:from+n], points[from:from+n])
 	}
-	return points
 }
 
 // baseMult is one multiplication, which secp256k1-voi does in constant time.
@@ -55,7 +58,7 @@ func baseMult(s *Scalar) vartime.Point {
 	return vartime.FromPoint(secp.NewIdentityPoint().ScalarBaseMult(s))
 }
 
-// multiply sets points[i] = scalars[i]·G. It leaves lanes to be wiped.
+// multiply is baseMults for as many scalars as lanes, which it does not wipe.
 func multiply(lanes []lane, scalars []*Scalar, points []vartime.Point) {
 	for i := range lanes {
 		lanes[i].recode(scalars[i])

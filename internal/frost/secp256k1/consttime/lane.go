@@ -29,12 +29,13 @@ var order = [4]uint64{0xbfd25e8cd0364141, 0xbaaedce6af48a03b, 0xfffffffffffffffe
 // the sum of (2u[i]-63)·64^i. So there is nothing to carry, no digit is 0, and all are odd. The
 // last is one of 1, 3, ... 15, as k has 256 bits.
 func (l *lane) recode(s *Scalar) {
-	b := s.Bytes()
-	var k, n [4]uint64
-	for i := range k {
-		k[i] = binary.BigEndian.Uint64(b[24-8*i:])
+	b := (*[32]byte)(s.Bytes())
+	k := [4]uint64{
+		binary.BigEndian.Uint64(b[24:]), binary.BigEndian.Uint64(b[16:]),
+		binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[:]),
 	}
-	clear(b)
+	clear(b[:])
+	var n [4]uint64
 	var c uint64
 	for i := range n {
 		n[i], c = bits.Sub64(order[i], k[i], c)
