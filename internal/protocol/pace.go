@@ -28,7 +28,7 @@ type part struct {
 	client  string
 	job     *wire.Job
 	trace   string
-	began   time.Time         // the first task of it that this node saw
+	began   time.Time                 // the first task of it that this node saw
 	waiting map[uint32]waitingAttempt // attempts that came too early
 }
 

@@ -127,7 +127,7 @@ func TestEntryRefused(t *testing.T) {
 	later := struct {
 		Version uint32 `cbor:"1,keyasint"`
 		New     string `cbor:"99,keyasint"`
-	}{SlicedVersion + 1, "field"}
+	}{CompactVersion + 1, "field"}
 	if _, err := VerifyEntry(Encode(later), f.m); !errors.Is(err, ErrEntryVersion) {
 		t.Errorf("a later format with a new field: %v", err)
 	}
