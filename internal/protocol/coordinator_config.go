@@ -19,4 +19,7 @@ type CoordinatorConfig struct {
 	MaxBatches, MaxBulk int
 	// PerSlice bounds the keys that a node deals in one message of a resharing; 0: as many as fit.
 	PerSlice int
+	// CompactEntries has batches made whose entries leave out what nobody needs again. The
+	// release before this one can't read them.
+	CompactEntries bool
 }
