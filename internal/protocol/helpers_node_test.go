@@ -77,7 +77,7 @@ func (a *actor) newNode(i int, known map[wire.BatchRef]KnownBatch) *Node {
 		Freezes: freezes, Lineage: a.f.lineage, Successor: a.f.successor,
 		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, StandbyDelay: time.Second, Known: known, Refused: a.refusedIDs,
 		Host: secret.New(slices.Clone(a.f.host[i][:])), SeedSecret: secret.New(make([]byte, 32)),
-		Policy: a.rules, Ledger: a.ledger,
+		Policy: a.rules, Ledger: a.ledger, Each: a.f.divide,
 	})
 }
 

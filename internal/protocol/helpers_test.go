@@ -36,6 +36,7 @@ type fleet struct {
 	spoil                 func() // called when drain posted a task
 	step                  stepper
 	aside                 outsider
+	divide                Each
 	skew                  time.Duration // of the server that leads SIGN
 
 	lineage   *wire.Lineage // nil: m alone
@@ -52,6 +53,15 @@ func plainStep(_ string, ev Event, step func(Event) []Effect) []Effect { return 
 type outsider func(who, what string, do func())
 
 func plainAside(_, _ string, do func()) { do() }
+
+// atOnce makes all calls at the same time.
+func atOnce(n int, do func(int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
 
 // someBatch is the id of a batch that nobody made.
 const someBatch = "0123456789abcdef0123456789abcdef"
@@ -76,7 +86,7 @@ var clientKinds = map[string][]wire.Kind{
 // newFleet draws the keys of a fleet without machines.
 func newFleet(t testing.TB, threshold, n int, change ...func(*wire.Manifest)) *fleet {
 	t.Helper()
-	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}, step: plainStep, aside: plainAside}
+	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}, step: plainStep, aside: plainAside, divide: atOnce}
 	m := &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: n, T: threshold, AttestSigning: true}
 	for i := range n {
 		id := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))

@@ -79,7 +79,9 @@ func BenchmarkSerialShare(b *testing.B) {
 	defer runtime.UnlockOSThread()
 	worst := map[string]float64{}
 	for _, name := range []string{"bitcoin", "solana"} {
-		f := newFleet(b, 2, 3).start()
+		f := newFleet(b, 2, 3)
+		f.divide = nil // on this thread
+		f.start()
 		f.desk.useChains()
 		var made, signed []*serialMeter
 		for i := range 5 {
