@@ -186,11 +186,7 @@ func (edwardsGroup) interpolatingValue(indices []int, index int) *edwards25519.S
 }
 
 func (edwardsGroup) appendDealt(dst []byte, scalars []*edwards25519.Scalar) []byte {
-	for _, s := range scalars {
-		b := edwards25519.EncodeDivided(s)
-		dst = append(dst, b[:]...)
-	}
-	return dst
+	return edwards25519.AppendDivided(dst, scalars)
 }
 
 func (edwardsGroup) decodeDealt(dst *edwards25519.Point, b []byte) error {

@@ -123,6 +123,24 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// Both ways to read the table read the same.
+func TestEntries(t *testing.T) {
+	t.Parallel()
+	for _, row := range baseTable() {
+		for index := range uint64(2 * entries) {
+			var want, got, each entry
+			if index < uint64(len(row)) {
+				want = row[index]
+			}
+			got.set(row, index)
+			each.setEach(row, index)
+			if got != want || each != want {
+				t.Fatalf("entry %d of %d is read wrong", index, len(row))
+			}
+		}
+	}
+}
+
 func TestEdges(t *testing.T) {
 	t.Parallel()
 	scalars := edges()

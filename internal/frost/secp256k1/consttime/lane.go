@@ -16,7 +16,7 @@ type lane struct {
 	negated uint64        // all bits, if what is multiplied is the scalar's negative
 	missed  uint64        // all bits, if an addition was none of two points with different x
 	x, y    field.Element // the sum so far
-	p, q    field.Element // x and y of the point to add; then scratch space
+	p       entry         // the point to add; then scratch space
 	den     field.Element // what x of that point is more; then scratch space
 	before  field.Element // product of that of all lanes before; then the slope
 }
@@ -54,7 +54,7 @@ func (l *lane) recode(s *Scalar) {
 	clear(n[:])
 }
 
-// pick sets (p, q) to the point of the row that the digit at the position says, which is an entry
+// pick sets p to the point of the row that the digit at the position says, which is an entry
 // or the negative of one. It reads the whole row.
 func (l *lane) pick(row []entry, pos int) {
 	at := pos * digitBits
@@ -63,7 +63,14 @@ func (l *lane) pick(row []entry, pos int) {
 	// those of half its magnitude inverted.
 	negative := u>>(digitBits-1) - 1
 	index := (u ^ negative) & (entries - 1)
-	var x0, x1, x2, x3 uint64
+	l.p.set(row, index)
+	l.p.y.NegateIf(&l.p.y, negative)
+}
+
+// setEach sets e to the row's entry of this index, and reads all of the row.
+func (e *entry) setEach(row []entry, index uint64) {
+	// One coordinate at a time fits the registers.
+	var x0, x1, x2, x3, y0, y1, y2, y3 uint64
 	for j := range row {
 		x := &row[j].x
 		hit := uint64(int64((uint64(j)^index)-1) >> 63) // all bits, if j is the index
@@ -72,8 +79,6 @@ func (l *lane) pick(row []entry, pos int) {
 		x2 |= x[2] & hit
 		x3 |= x[3] & hit
 	}
-	l.p = field.Element{x0, x1, x2, x3}
-	var y0, y1, y2, y3 uint64
 	for j := range row {
 		y := &row[j].y
 		hit := uint64(int64((uint64(j)^index)-1) >> 63)
@@ -82,8 +87,7 @@ func (l *lane) pick(row []entry, pos int) {
 		y2 |= y[2] & hit
 		y3 |= y[3] & hit
 	}
-	l.q = field.Element{y0, y1, y2, y3}
-	l.q.NegateIf(&l.q, negative)
+	e.x, e.y = field.Element{x0, x1, x2, x3}, field.Element{y0, y1, y2, y3}
 }
 
 // begin sets the sums to the points of the first row.
@@ -91,8 +95,8 @@ func begin(lanes []lane, row []entry) {
 	for i := range lanes {
 		l := &lanes[i]
 		l.pick(row, 0)
-		l.x.Set(&l.p)
-		l.y.Set(&l.q)
+		l.x.Set(&l.p.x)
+		l.y.Set(&l.p.y)
 	}
 }
 
@@ -103,7 +107,7 @@ func choose(lanes []lane, row []entry, pos int) field.Element {
 	for i := range lanes {
 		l := &lanes[i]
 		l.pick(row, pos)
-		zero := l.den.Sub(&l.p, &l.x).ZeroMask()
+		zero := l.den.Sub(&l.p.x, &l.x).ZeroMask()
 		l.den.OneIf(zero)
 		l.missed |= zero
 		l.before.Set(&product)
@@ -118,17 +122,17 @@ const together = 8
 
 // add adds the chosen points to the last lanes that were not added to yet, with the inverse of
 // the product of the denominators up to theirs, and leaves that of the lanes before. It is the
-// chord rule: with the slope m = (q-y)/(p-x) the sum has the x m²-x-p and the y m·(x-that)-y.
+// chord rule: with the slope m = (p.y-y)/(p.x-x) the sum has the x m²-x-p.x and the y m·(x-that)-y.
 func add(lanes []lane, inverse *field.Element) {
 	for i := range lanes {
 		l := &lanes[len(lanes)-1-i]
 		l.before.Mul(inverse, &l.before)
 		inverse.Mul(inverse, &l.den)
-		l.q.Sub(&l.q, &l.y)
+		l.p.y.Sub(&l.p.y, &l.y)
 	}
 	for i := range lanes {
 		l := &lanes[i]
-		l.before.Mul(&l.before, &l.q)
+		l.before.Mul(&l.before, &l.p.y)
 	}
 	for i := range lanes {
 		l := &lanes[i]
@@ -136,18 +140,18 @@ func add(lanes []lane, inverse *field.Element) {
 	}
 	for i := range lanes {
 		l := &lanes[i]
-		l.p.Add(&l.p, &l.x)
-		l.den.Sub(&l.den, &l.p)
-		l.q.Sub(&l.x, &l.den)
+		l.p.x.Add(&l.p.x, &l.x)
+		l.den.Sub(&l.den, &l.p.x)
+		l.p.y.Sub(&l.x, &l.den)
 		l.x.Set(&l.den)
 	}
 	for i := range lanes {
 		l := &lanes[i]
-		l.q.Mul(&l.q, &l.before)
+		l.p.y.Mul(&l.p.y, &l.before)
 	}
 	for i := range lanes {
 		l := &lanes[i]
-		l.y.Sub(&l.q, &l.y)
+		l.y.Sub(&l.p.y, &l.y)
 	}
 }
 
