@@ -36,8 +36,8 @@ func New() *Report { return &Report{Progress: os.Stderr, start: time.Now()} }
 
 // Watch has each figure say what the machine was like while it was measured, and the list
 // what it was like before, until the returned function adds what it was like after.
-// Writes that are timed go to a folder.
-func (r *Report) Watch(dir string) (end func(), err error) {
+// These rows have the benchmark's name. Writes that are timed go to a folder.
+func (r *Report) Watch(name, dir string) (end func(), err error) {
 	w, before, err := fitness.Start(dir)
 	if err != nil {
 		return nil, err
@@ -46,12 +46,12 @@ func (r *Report) Watch(dir string) (end func(), err error) {
 	now := time.Now()
 	r.watch, r.last, r.from = w, now, now
 	r.mu.Unlock()
-	r.keepMachine("machine_before", before)
+	r.keepMachine(machineRow+"before_"+name, before)
 	return func() {
 		if after, err := w.Idle(); err != nil {
-			r.Fail("machine_after", err.Error())
+			r.Fail(machineRow+"after_"+name, err.Error())
 		} else {
-			r.keepMachine("machine_after", after)
+			r.keepMachine(machineRow+"after_"+name, after)
 		}
 		r.mu.Lock()
 		r.watch = nil
@@ -59,6 +59,9 @@ func (r *Report) Watch(dir string) (end func(), err error) {
 		w.Stop()
 	}, nil
 }
+
+// machineRow begins the names of figures that are the machine's state.
+const machineRow = "machine_"
 
 func (r *Report) keepMachine(name string, state fitness.State) {
 	f := Figure{Name: name, Text: "fit", Machine: &state}

@@ -170,7 +170,7 @@ func TestSave(t *testing.T) {
 // and after.
 func TestWatch(t *testing.T) {
 	r := newReport()
-	end, err := r.Watch(t.TempDir())
+	end, err := r.Watch("test", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestWatch(t *testing.T) {
 			t.Errorf("%s: machine %v", f.Name, f.Machine)
 		}
 	}
-	if !slices.Equal(names, []string{"machine_before", "a", "machine_after", "b"}) {
+	if !slices.Equal(names, []string{"machine_before_test", "a", "machine_after_test", "b"}) {
 		t.Errorf("figures: %v", names)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -36,7 +37,7 @@ func Print(w io.Writer, figures []Figure) error {
 		return err
 	}
 	for _, f := range figures {
-		if f.Name == "machine_before" || f.Name == "machine_after" {
+		if f.Machine != nil && strings.HasPrefix(f.Name, machineRow) {
 			fmt.Fprintf(w, "%s: %s\n", f.Name, f.Machine)
 		}
 	}

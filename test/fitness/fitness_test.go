@@ -82,13 +82,15 @@ func TestUnfit(t *testing.T) {
 		{State{Steal: 2.5}, false, "steal 2.5 %"},
 		{State{Others: 6, Load: 30}, false, "other programs 6 %"},
 		{State{Load: 30}, true, ""},
-		{State{Sync: 6.25}, false, "disk sync 6.25 ms"},
+		{State{Sync: 6.25}, true, "disk sync 6.25 ms"},
+		{State{Sync: 20}, false, ""},
+		{State{Sync: 20.5}, false, "disk sync 20.5 ms"},
 		{State{Pressure: pressure("memory", 2)}, false, "pressure on memory 2 %"},
 		{State{Pressure: pressure("cpu", 90)}, false, ""},
 		{State{Pressure: pressure("cpu", 90)}, true, "pressure on processors 90 %"},
 		{State{Pressure: pressure("io", 90)}, false, ""},
 		{State{Pressure: pressure("io", 11)}, true, "pressure on disks 11 %"},
-		{State{Steal: 3, Sync: 7}, false, "steal 3 %, disk sync 7 ms"},
+		{State{Steal: 3, Sync: 7}, true, "steal 3 %, disk sync 7 ms"},
 	} {
 		if got := c.state.why(c.idle); got != c.want {
 			t.Errorf("%+v, idle %v: %q, want %q", c.state, c.idle, got, c.want)
