@@ -14,10 +14,29 @@ import (
 // libraries, in processor time on one core and in turns, so that the ratios hold
 // on any machine: above 1, Frostfleet is that many times faster.
 func BenchmarkBaselines(b *testing.B) {
+	measureKey(b)
 	dkg, frost := buildBaseline(b, "baseline"), buildBaseline(b, "baseline-frost")
 	compare(b, "ratio_to_bytemare_dkg", "keygen-bitcoin", ">= 230", dkg, "-suite", "secp256k1", "-count", "30")
 	compare(b, "ratio_to_bytemare_dkg_ed25519", "keygen-solana", "", dkg, "-suite", "ed25519", "-count", "600")
 	compare(b, "ratio_to_bytemare_frost_ed25519", "sign-solana", "", frost, "-count", "2000")
+}
+
+var keyMeasured bool
+
+// measureKey records, once, what a 2-of-3 key of bytemare/dkg costs: how fast this machine
+// is, which goals of speed are scaled by.
+func measureKey(b *testing.B) {
+	b.Helper()
+	if keyMeasured {
+		return
+	}
+	keyMeasured = true
+	dkg := buildBaseline(b, "baseline")
+	var keys []float64
+	for range rounds {
+		keys = append(keys, baseline(b, dkg, []string{"-suite", "secp256k1", "-count", "15"}))
+	}
+	results.Record(benchreport.KeyName, benchreport.Median(keys), "ms", "")
 }
 
 // buildBaseline builds a module of bench/, which is none of this one's

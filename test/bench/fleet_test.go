@@ -21,17 +21,18 @@ type side struct {
 	client *client.Client
 	nodes  int
 	keys   map[string][]client.Key // by chain, made once
-	bulk   float64                 // bitcoin signatures a second, as measured; 0: not yet
+	bulk   map[string]float64      // a second, as measured: bitcoin keys ("keygen") and signatures ("sign")
 }
 
 func startSide(b *testing.B, o fleettest.Options, nodes int) *side {
 	b.Helper()
 	built = true
+	measureKey(b)
 	if *procs > 0 {
 		b.Setenv("GOMAXPROCS", strconv.Itoa(*procs))
 	}
 	results.Say("starting %d workers, a gateway and a bus", nodes)
-	s := &side{Processes: fleettest.StartProcesses(b, o), nodes: nodes, keys: map[string][]client.Key{}}
+	s := &side{Processes: fleettest.StartProcesses(b, o), nodes: nodes, keys: map[string][]client.Key{}, bulk: map[string]float64{}}
 	s.AwaitReady()
 	s.client = s.Client()
 	return s

@@ -9,17 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// The floor of a throughput is what the same cores do with nothing but the
-// cryptographic operations of the protocol, the client's check of what it gets
-// among them: no bus, disk, encoding of messages, nor signatures of messages. It is measured by processes of
-// this test binary, one a core with one thread each: a fleet has processes too,
-// and within one the Ed25519 library would serialise what a fleet runs in parallel
-// (docs/security.md).
+// The mathematics alone are what internal/frost does for an item, as all nodes, the gateway
+// and the client: no bus, disk, encoding of messages, nor signatures of messages. They are
+// measured in processes of this test binary, with one thread each.
 
 // measured is what one process did.
 type measured struct {
@@ -28,6 +26,7 @@ type measured struct {
 	CPU     float64 `json:"cpu"` // seconds
 	Mallocs uint64  `json:"mallocs"`
 	Bytes   uint64  `json:"bytes"` // allocated
+	Ideal   float64 `json:"ideal"` // microseconds of an item, of a child that sums up costs
 }
 
 // floor is what all cores did.
@@ -126,6 +125,14 @@ func (c *child) result(b *testing.B) (m measured) {
 
 // floorInChild is the other side of child.
 func floorInChild(name string) (m measured, err error) {
+	if work, found := strings.CutPrefix(name, costsOf); found {
+		fmt.Print(ready)
+		if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+			return m, err
+		}
+		m.Ideal, err = idealCost(work, costRounds, costTime)
+		return m, err
+	}
 	prepare := floorWork[name]
 	if prepare == nil {
 		return m, fmt.Errorf("no floor for %q", name)

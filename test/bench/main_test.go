@@ -4,9 +4,9 @@
 // The fleet is 2-of-3: three workers, a gateway and a bus that syncs every
 // write, each a process of its own, with software keys. Everything that a user
 // waits for is in the figures, the client's own checks included, and the
-// client shares the machine with the fleet. Beside each throughput stands its
-// floor (floor_test.go), measured in turns with it, so that the ratio of the
-// two holds on a machine that has other things to do.
+// client shares the machine with the fleet. Beside each throughput stands the
+// ideal (primitives_test.go), measured in turns with it. What the machine was like
+// while a figure was measured stands beside that, too (test/fitness).
 //
 // Parts run alone: go test -run '^$' -bench Fleet/single -benchtime 1x ./test/bench
 package bench_test
@@ -28,7 +28,7 @@ var (
 	// machine of its own; here five share one, and with one thread each a single
 	// signature takes a tenth less time, but beside bulk work ten times as much.
 	procs    = flag.Int("procs", 0, "GOMAXPROCS of the fleet's programs; 0: as they set it themselves")
-	floorFor = flag.String("floor", "", "be one core of the floor of this work, for the benchmark that starts it")
+	floorFor = flag.String("floor", "", "be one core that does this work, for the benchmark that starts it")
 )
 
 var results = benchreport.New()
@@ -38,7 +38,13 @@ func TestMain(m *testing.M) {
 	if *floorFor != "" {
 		os.Exit(serveFloor(*floorFor))
 	}
+	end, err := watch()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
+	end()
 	if built {
 		if bin, err := fleettest.Build(); err == nil {
 			_ = os.RemoveAll(bin)
@@ -49,6 +55,27 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// watch has benchmarks say what the machine was like. Fleets have their files on the disk of
+// the folder for temporary files. Tests alone measure nothing.
+func watch() (end func(), err error) {
+	if flag.Lookup("test.bench").Value.String() == "" {
+		return func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "fitness-")
+	if err != nil {
+		return nil, err
+	}
+	results.RecordText("commit", benchreport.Commit())
+	stop, err := results.Watch("bench", dir)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		stop()
+		_ = os.RemoveAll(dir)
+	}, nil
 }
 
 // built says that there are programs to remove.

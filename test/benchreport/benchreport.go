@@ -11,65 +11,12 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
+
+	"github.com/frostfleet/frostfleet/test/fitness"
 )
-
-// A Figure is one thing that was measured.
-type Figure struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Unit  string  `json:"unit"`
-	Goal  string  `json:"goal"` // as in ">= 0.9"; empty: it is only reported
-	// FloorRatio is, for a throughput, its share of what the same cores did in
-	// the same run with the cryptographic operations alone.
-	FloorRatio *float64 `json:"floor_ratio"`
-	// Floor is that throughput, in Unit.
-	Floor *float64 `json:"floor,omitempty"`
-}
-
-// MinFloorRatio is the goal of every FloorRatio.
-const MinFloorRatio = 0.7
-
-// What a figure's verdict may be.
-const (
-	Met    = "met"
-	Missed = "MISSED"
-)
-
-// Verdict is Met, Missed, or empty where there is no goal. It panics if the
-// goal does not read as a relation and a number.
-func (f Figure) Verdict() string {
-	if f.Goal == "" {
-		return ""
-	}
-	var relation string
-	var bound float64
-	if _, err := fmt.Sscanf(f.Goal, "%s %g", &relation, &bound); err != nil {
-		panic("goal " + f.Goal + ": " + err.Error())
-	}
-	met, known := map[string]bool{">=": f.Value >= bound, "<=": f.Value <= bound, "<": f.Value < bound}[relation]
-	if !known {
-		panic("goal " + f.Goal)
-	}
-	return verdict(met)
-}
-
-// FloorVerdict is the same for the floor ratio.
-func (f Figure) FloorVerdict() string {
-	if f.FloorRatio == nil {
-		return ""
-	}
-	return verdict(*f.FloorRatio >= MinFloorRatio)
-}
-
-func verdict(met bool) string {
-	if met {
-		return Met
-	}
-	return Missed
-}
 
 // Report collects figures and tells how far the benchmark is. Its methods may
 // be called concurrently.
@@ -79,32 +26,115 @@ type Report struct {
 	mu      sync.Mutex
 	figures []Figure
 	start   time.Time
+	watch   *fitness.Watch // of the machine; nil: nobody watches
+	last    time.Time      // when a figure was kept
+	from    time.Time      // since when the figures were measured that are kept now
 }
 
 // New starts a report's clock. Progress goes to standard error.
 func New() *Report { return &Report{Progress: os.Stderr, start: time.Now()} }
+
+// Watch has each figure say what the machine was like while it was measured, and the list
+// what it was like before, until the returned function adds what it was like after.
+// These rows have the benchmark's name. Writes that are timed go to a folder.
+func (r *Report) Watch(name, dir string) (end func(), err error) {
+	w, before, err := fitness.Start(dir)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	now := time.Now()
+	r.watch, r.last, r.from = w, now, now
+	r.mu.Unlock()
+	r.keepMachine(machineRow+"before_"+name, before)
+	return func() {
+		if after, err := w.Idle(); err != nil {
+			r.Fail(machineRow+"after_"+name, err.Error())
+		} else {
+			r.keepMachine(machineRow+"after_"+name, after)
+		}
+		r.mu.Lock()
+		r.watch = nil
+		r.mu.Unlock()
+		w.Stop()
+	}, nil
+}
+
+// machineRow begins the names of figures that are the machine's state.
+const machineRow = "machine_"
+
+func (r *Report) keepMachine(name string, state fitness.State) {
+	f := Figure{Name: name, Text: "fit", Machine: &state}
+	if state.Unfit != "" {
+		f.Text = unfit
+	}
+	r.Say("%s: %s", name, state)
+	r.add(f)
+}
 
 // Record keeps a figure, in place of an earlier one of that name.
 func (r *Report) Record(name string, value float64, unit, goal string) {
 	r.keep(Figure{Name: name, Value: round(value), Unit: unit, Goal: goal})
 }
 
-// RecordFloor keeps a throughput with its floor, in the same unit, and with the
-// ratio of the two, which need not be that of these: a median of rounds has
-// another.
-func (r *Report) RecordFloor(name string, value float64, unit, goal string, floor, ratio float64) {
-	floor, ratio = round(floor), round(ratio)
-	r.keep(Figure{Name: name, Value: round(value), Unit: unit, Goal: goal, Floor: &floor, FloorRatio: &ratio})
+// RecordSpeed is Record for a goal that depends on the machine's speed (Scale).
+func (r *Report) RecordSpeed(name string, value float64, unit, goal string) {
+	r.keep(Figure{Name: name, Value: round(value), Unit: unit, Goal: goal, Scaled: goal != ""})
+}
+
+// RecordIdeal keeps a figure of speed with the ideal, in the same unit, and with its share
+// of that, which need not be that of these: a median of rounds has another.
+func (r *Report) RecordIdeal(name string, value float64, unit, goal string, ideal, share float64) {
+	ideal, share = round(ideal), round(share)
+	r.keep(Figure{Name: name, Value: round(value), Unit: unit, Goal: goal, Scaled: goal != "",
+		Floor: &ideal, FloorRatio: &share})
+}
+
+// RecordText keeps what is no number.
+func (r *Report) RecordText(name, text string) { r.keep(Figure{Name: name, Text: text}) }
+
+// Fail keeps that a figure could not be measured, and why.
+func (r *Report) Fail(name, why string) {
+	r.Say("%s COULD NOT BE MEASURED: %s", name, why)
+	r.add(Figure{Name: name, Error: why})
 }
 
 func round(v float64) float64 { return math.Round(v*1000) / 1000 }
 
+// keep adds a figure with the state of the machine.
 func (r *Report) keep(f Figure) {
 	more := ""
 	if f.FloorRatio != nil {
-		more = fmt.Sprintf(", %g of the floor, %g", *f.FloorRatio, *f.Floor)
+		more = fmt.Sprintf(", %g of the ideal, %g", *f.FloorRatio, *f.Floor)
 	}
-	r.Say("%s = %g %s%s", f.Name, f.Value, f.Unit, more)
+	if state, err := r.state(); err != nil {
+		more += ", machine: " + err.Error()
+	} else if state != nil {
+		f.Machine = state
+		more += "; " + state.String()
+	}
+	r.Say("%s = %s %s%s", f.Name, f.value(), f.Unit, more)
+	r.add(f)
+}
+
+// state is what the machine was like since the figures before, nil if nobody watches.
+// Figures that are kept within a second were measured together.
+func (r *Report) state() (*fitness.State, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.watch == nil {
+		return nil, nil
+	}
+	now := time.Now()
+	if now.Sub(r.last) > time.Second {
+		r.from = r.last
+	}
+	r.last = now
+	state, err := r.watch.Since(r.from)
+	return &state, err
+}
+
+func (r *Report) add(f Figure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.figures = Merge(r.figures, []Figure{f})
@@ -119,41 +149,36 @@ func (r *Report) Say(format string, args ...any) {
 func (r *Report) Figures() []Figure {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.figures)
+	return Scale(r.figures)
 }
 
-// Missing gives those of names that no figure has.
+// Missing gives those of names that no figure has, and all that could not be measured.
 func Missing(figures []Figure, names []string) (missing []string) {
 	for _, name := range names {
 		if !slices.ContainsFunc(figures, func(f Figure) bool { return f.Name == name }) {
 			missing = append(missing, name)
 		}
 	}
+	for _, f := range figures {
+		if f.Error != "" {
+			missing = append(missing, f.Name)
+		}
+	}
 	return missing
 }
 
-// MissedGoals names the figures that missed their goal, or the floor's.
-func MissedGoals(figures []Figure) (missed []string) {
-	for _, f := range figures {
-		if f.Verdict() == Missed || f.FloorVerdict() == Missed {
-			missed = append(missed, f.Name)
-		}
-	}
-	return missed
-}
+// MissedGoals names the figures that missed their goal on a fit machine, and UnfitGoals
+// those that did on an unfit one.
+func MissedGoals(figures []Figure) []string { return withVerdict(figures, Missed) }
 
-// Print writes the table.
-func Print(w io.Writer, figures []Figure) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nname\tvalue\tunit\tgoal\t\tfloor\tratio\t")
+// UnfitGoals is the other half of MissedGoals.
+func UnfitGoals(figures []Figure) []string { return withVerdict(figures, unfit) }
+
+func withVerdict(figures []Figure, verdict string) (names []string) {
 	for _, f := range figures {
-		fmt.Fprintf(table, "%s\t%g\t%s\t%s\t%s\t", f.Name, f.Value, f.Unit, f.Goal, f.Verdict())
-		if f.FloorRatio != nil && f.Floor != nil {
-			fmt.Fprintf(table, "%g\t%g\t%s", *f.Floor, *f.FloorRatio, f.FloorVerdict())
-		} else {
-			fmt.Fprint(table, "\t\t")
+		if strings.HasPrefix(f.Verdict(), verdict) {
+			names = append(names, f.Name)
 		}
-		fmt.Fprintln(table)
 	}
-	return table.Flush()
+	return names
 }

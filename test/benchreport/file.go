@@ -53,7 +53,7 @@ func (r *Report) Save(path string) error {
 	enc := json.NewEncoder(text)
 	enc.SetEscapeHTML(false) // goals read >= 0.9
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(Merge(list, r.Figures())); err != nil {
+	if err := enc.Encode(Scale(Merge(list, r.Figures()))); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -32,6 +32,13 @@ func TestGrowth(t *testing.T) {
 	if *keysFlag < 10_000 {
 		t.Fatal("-keys: at least 10000")
 	}
+	end := func() {}
+	if *out != "" {
+		var err error
+		if end, err = results.Watch("growth", t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	fleet := fleettest.StartProcesses(t, fleettest.Options{})
 	fleet.AwaitReady()
 	g := &grower{T: t, fleet: fleet, client: fleet.Client()}
@@ -43,6 +50,7 @@ func TestGrowth(t *testing.T) {
 	report(all)
 	g.restartGateway()
 	g.recover()
+	end()
 	if *out != "" {
 		if err := results.Save(*out); err != nil {
 			t.Fatal(err)
@@ -175,7 +183,7 @@ func (g *grower) restartGateway() {
 	results.Say("%d keys: a gateway's first signature %.2f s after its start, its directory complete after %.1f s (%.1f s of CPU), %s",
 		g.keys, first.Seconds(), all.Seconds(), cpuOf(g.T, pid).Seconds(), m)
 	at := sizeName(g.keys)
-	results.Record("gateway_first_signature_seconds"+at, first.Seconds(), "s", fmt.Sprintf("<= %d", maxStart))
+	results.RecordSpeed("gateway_first_signature_seconds"+at, first.Seconds(), "s", fmt.Sprintf("<= %d", maxStart))
 	results.Record("gateway_directory_seconds"+at, all.Seconds(), "s", "")
 	results.Record("gateway_rss_mib"+at, m.rss, "MiB", "")
 }
@@ -196,7 +204,7 @@ func (g *grower) recover() {
 	g.bounded(m)
 	g.fleet.Kill(fleettest.NodeName(2)) // the others must do without it
 	g.sign(20)
-	results.Record("recover_keys_per_second", float64(g.keys)/took.Seconds(), "keys/s", ">= 10000")
+	results.RecordSpeed("recover_keys_per_second", float64(g.keys)/took.Seconds(), "keys/s", ">= 10000")
 	results.Record("recover_cpu_ms_per_key", ms(cpu)/float64(g.keys), "ms", "")
 	results.Record("recover_peak_rss_mib", m.peak, "MiB", fmt.Sprintf("<= %d", maxMemory))
 }

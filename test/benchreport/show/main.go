@@ -30,6 +30,9 @@ func main() {
 	if missed := benchreport.MissedGoals(figures); len(missed) > 0 {
 		fmt.Printf("\ngoals missed: %s\n", strings.Join(missed, ", "))
 	}
+	if unfit := benchreport.UnfitGoals(figures); len(unfit) > 0 {
+		fmt.Printf("\nnot met, on a machine that was unfit meanwhile: %s\n", strings.Join(unfit, ", "))
+	}
 	if missing := benchreport.Missing(figures, os.Args[2:]); len(missing) > 0 {
 		fail("not measured: " + strings.Join(missing, ", "))
 	}
