@@ -12,6 +12,9 @@ const (
 	proofFile   = "client/proof.go"
 	signFile    = "client/sign.go"
 	verifyFile  = "client/verify.go"
+
+	outputKeysFile = "client/output_keys.go"
+	checkFile      = "client/check.go"
 )
 
 // keeperMutants are of the keystore, the worker around the machine, and clients.
@@ -78,15 +81,15 @@ var keeperMutants = []Mutant{
 	never("a client takes another fleet's answers", proofFile, "!bytes.Equal(r.Manifest, want[:])").
 		killed("a result is of the client's fleet", inClient, "TestUnprovenSignatures"),
 	edit("a client takes signatures unverified", signFile,
-		"want[i].Message, s.Signature); err != nil", "want[i].Message, s.Signature); err != nil && false").
+		"= all.verify(c.recheck); err != nil", "= all.verify(c.recheck); err != nil && false").
 		killed("a client's signatures verify", inClient, "TestUnprovenSignatures"),
 	edit("a client takes another key's signatures", signFile,
 		"s.PublicKey); err != nil", "s.PublicKey); err != nil && false").
 		killed("a signature is by the key that was asked", inClient, "TestUnprovenSignatures"),
-	edit("a client forgets its script root", verifyFile,
-		"TaprootOutputKey(signers[i], it.ScriptRoot)", "TaprootOutputKey(signers[i], nil)").
+	edit("a client forgets its script root", outputKeysFile,
+		"TaprootOutputKey(signers[0], it.ScriptRoot)", "TaprootOutputKey(signers[0], nil)").
 		killed("the output key commits to the client's scripts", inClient, "TestUnprovenSignatures"),
-	edit("a client takes the root's signature for the child's", verifyFile,
+	edit("a client takes the root's signature for the child's", outputKeysFile,
 		`it.Path == "" || len(it.PublicKey)`, `it.Path != "-" || len(it.PublicKey)`).
 		killed("a signature is by the child that was asked", inClient, "TestUnprovenChildren"),
 	never("a client takes a signature under another path", signFile, "s.Path != want[i].Path").
