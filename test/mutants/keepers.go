@@ -14,7 +14,9 @@ const (
 	verifyFile  = "client/verify.go"
 
 	outputKeysFile = "client/output_keys.go"
-	checkFile      = "client/check.go"
+	claimsFile     = "client/check.go"
+	inEdBatch      = "internal/frost/ed25519batch"
+	edBatchFile    = "internal/frost/ed25519batch/batch.go"
 )
 
 // keeperMutants are of the keystore, the worker around the machine, and clients.
@@ -87,11 +89,24 @@ var keeperMutants = []Mutant{
 		"s.PublicKey); err != nil", "s.PublicKey); err != nil && false").
 		killed("a signature is by the key that was asked", inClient, "TestUnprovenSignatures"),
 	edit("a client forgets its script root", outputKeysFile,
-		"TaprootOutputKey(signers[0], it.ScriptRoot)", "TaprootOutputKey(signers[0], nil)").
+		"Root: [32]byte(it.ScriptRoot)", "").
 		killed("the output key commits to the client's scripts", inClient, "TestUnprovenSignatures"),
 	edit("a client takes the root's signature for the child's", outputKeysFile,
 		`it.Path == "" || len(it.PublicKey)`, `it.Path != "-" || len(it.PublicKey)`).
 		killed("a signature is by the child that was asked", inClient, "TestUnprovenChildren"),
+	never("a client takes what only one library finds good", claimsFile,
+		"differs := c.compare(one, bad[i], err); differs != nil").
+		killed("a disagreement is no verdict", inClient, "TestDisagreement"),
+	edit("a client asks no library", claimsFile, "if count > 0 && !some {", "if false {").
+		killed("some signatures are checked again", inClient, "TestChosen"),
+	edit("a batch is blind to points of small order", edBatchFile, "return edwards.TorsionFreeVartime(t.nonces)",
+		"return true").
+		killed("a batch has the verdict of single signatures", inEdBatch, "TestSmallOrderInNonces"),
+	edit("a batch forgets what is in the keys", edBatchFile,
+		"edwards.AddSmallMultsVartime(t.nonces, t.keys, t.small)", "_ = t.keys").
+		killed("a batch has the verdict of single signatures", inEdBatch, "TestSmallOrderInKeys"),
+	edit("a batch has one weight", edBatchFile, "copy(weight[:], random)", "weight[0] = 1").
+		killed("errors in a batch do not cancel", inEdBatch, "TestErrorsThatCancel"),
 	never("a client takes a signature under another path", signFile, "s.Path != want[i].Path").
 		killed("a result says under which path it was signed", inClient, "TestUnprovenChildren"),
 	edit("a client takes keys of small order", verifyFile,
