@@ -127,7 +127,7 @@ func (c *claims) bad() []int {
 				Signature: one.signature}
 		}
 	}
-	return ed25519batch.Verify(batch)
+	return ed25519batch.Verify(rand.Reader, batch)
 }
 
 // chosen chooses each of count places with a probability of share, and if it would be none,
