@@ -50,10 +50,11 @@
 //   - Keys are returned only if all n nodes certified them for this job, under
 //     their hardware keys as the manifest lists them, and every address follows
 //     from its public key. That is checked against the manifest alone.
-//   - Signatures are returned only if they verify, with libraries that share no
-//     code with the fleet's own, under the output key of [SignItem.PublicKey], or
-//     of its child if the item has a path. An item without it shows that somebody
-//     signed, not that the right key did.
+//   - Signatures are returned only if they verify under the output key of
+//     [SignItem.PublicKey], or of its child if the item has a path. An item without
+//     it shows that somebody signed, not that the right key did. Those of a job are
+//     verified together, and a sample of them again with libraries that share no code
+//     with that ([Config.Recheck]); a signature alone is verified by the library.
 //   - Of a request that nodes read, the client reads its own copy, and takes nothing from
 //     the answer but signatures, which verify under keys and over digests that it computed.
 //
@@ -96,6 +97,7 @@ type Client struct {
 	jobsThere atomic.Bool   // a job was stored in JOBS: it is there
 	bulkThere atomic.Bool   // the same for BULK
 	width     int
+	recheck   float64       // share of signatures
 	branches  *derive.Cache // parents of children that signed
 	collect   *collector    // nil: every request has jobs of its own
 
@@ -162,7 +164,7 @@ func newClient(cfg *Config) (*Client, error) {
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, again: defaultAgain, starting: defaultStarting,
 		width: cfg.MaxInFlight, waiting: waiting{jobs: map[string][]*pending{}}, owned: cfg.Conn == nil,
-		branches: derive.NewCache(maxBranches),
+		recheck: cfg.Recheck, branches: derive.NewCache(maxBranches),
 	}
 	c.access.Store(access)
 	return c, nil

@@ -55,7 +55,12 @@ type Config struct {
 	// CollectItems is how many requests are one job at most, 10 if 0 and 100 at most. Jobs
 	// of up to 10 items are done before larger ones; larger ones make more of a busy fleet.
 	CollectItems int
-	Logger       *slog.Logger // nil: silent
+	// Recheck is the share of the signatures of a job, from 0 to 1, that btcd's library or
+	// crypto/ed25519 check as well, which share no code with what checks all of them at once.
+	// They are chosen anew for each job, so that nobody can tell before which, and at least
+	// one is; 0.01 if 0. At 1 a signature costs the client several times as much.
+	Recheck float64
+	Logger  *slog.Logger // nil: silent
 	// TracerProvider makes an OpenTelemetry span of each job, whose traceparent goes
 	// with the job. Nil: no spans; that of the caller's context goes with it.
 	TracerProvider trace.TracerProvider
@@ -100,6 +105,10 @@ func (cfg *Config) check() error {
 	if cfg.CollectItems > maxCollected {
 		bad("CollectItems is %d: at most %d requests are put into one job", cfg.CollectItems, maxCollected)
 	}
+	if !(cfg.Recheck >= 0 && cfg.Recheck <= 1) { // nor NaN
+		bad("Recheck is %v: want a share from 0 to 1", cfg.Recheck)
+	}
+	cfg.Recheck = cmp.Or(cfg.Recheck, defaultRecheck)
 	cfg.CollectItems = cmp.Or(max(cfg.CollectItems, 0), defaultCollected)
 	cfg.PollAfter = cmp.Or(max(cfg.PollAfter, 0), 2*time.Second)
 	cfg.MaxInFlight = cmp.Or(max(cfg.MaxInFlight, 0), 8)

@@ -97,6 +97,11 @@ var (
 	// published, or ended more than 24 hours ago.
 	ErrNoResult = errors.New("no result is stored: the job is in progress, was never published, " +
 		"or ended more than 24 hours ago")
+	// ErrDisagreement: the project's own code and a library judge a signature or a key
+	// differently. One of them is wrong, and nobody can say which: use nothing of the result,
+	// and report it to the project and the operators. It is no [*ProofError], for the fleet may
+	// be right.
+	ErrDisagreement = errors.New("two implementations disagree: use nothing of this result, and report it")
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("client is closed")
 )
@@ -229,3 +234,11 @@ func (e *ProofError) Error() string {
 }
 
 func (e *ProofError) Unwrap() error { return e.Err }
+
+// unproven is what is wrong with an answer that does not pass a check.
+func unproven(job, gateway string, err error) error {
+	if errors.Is(err, ErrDisagreement) {
+		return fmt.Errorf("job %s, answered by gateway %s: %w", job, gateway, err)
+	}
+	return &ProofError{Job: job, Gateway: gateway, Err: err}
+}

@@ -50,7 +50,8 @@ func submitMade[R any](ctx context.Context, c *Client, made *Made[R], patient bo
 func (h *Handle[R]) Job() string { return h.p.job.job.ID }
 
 // Wait returns the job's checked result. It may be called again after ctx
-// ended. Errors: *JobError, *PendingError, *ProofError, ErrNoAnswer, ErrClosed, ctx.Err(); and
+// ended. Errors: *JobError, *PendingError, *ProofError, ErrDisagreement, ErrNoAnswer, ErrClosed,
+// ctx.Err(); and
 // *ItemsError, with which there is a result.
 func (h *Handle[R]) Wait(ctx context.Context) (r *R, err error) {
 	defer func() { finish(h.span, err) }()
@@ -65,7 +66,7 @@ func (h *Handle[R]) Wait(ctx context.Context) (r *R, err error) {
 		background.Do(check) // so that those of single signatures don't wait for it
 	}
 	if err != nil {
-		return nil, &ProofError{Job: h.Job(), Gateway: a.gateway, Err: err}
+		return nil, unproven(h.Job(), a.gateway, err)
 	}
 	if h.short != nil {
 		err = h.short(r)

@@ -206,7 +206,7 @@ func (req KeygenRequest) cut() (size, jobs int, err error) {
 // checkKeygen makes keys of an answer that proves them.
 func (c *Client) checkKeygen(j *prepared, a *answer) (*KeygenResult, error) {
 	proof := Proof{Client: c.name, Job: string(j.Payload), Result: json.RawMessage(a.raw)}
-	keys, err := proof.verify(c.manifest, &a.result)
+	keys, err := proof.verify(c.manifest, &a.result, c.recheck)
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,7 @@ func Load(path string) (Config, error) {
 		SecondKeys: map[string]ed25519.PublicKey{},
 		URL:        file.Bus.URL, Credentials: file.Bus.Credentials,
 		TLSCA: file.Bus.TLSCA, TLSCert: file.Bus.TLSCert, TLSKey: file.Bus.TLSKey, AccessFile: file.Client.Access,
+		Recheck: file.Client.Recheck,
 	}
 	for _, g := range access.Gateways {
 		all := g.All()

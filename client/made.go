@@ -138,7 +138,7 @@ func (m *Made[R]) Check(result []byte, gateway string, signature []byte) (r *R, 
 		return nil, err
 	}
 	if r, err = m.check(m.j, a); err != nil {
-		return nil, &ProofError{Job: m.ID, Gateway: gateway, Err: err}
+		return nil, unproven(m.ID, gateway, err)
 	}
 	if m.short != nil {
 		err = m.short(r)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,8 @@ type Proof struct {
 }
 
 // Verify checks the proof against the manifest and nothing else, and returns
-// the keys that it proves. The error is a *ProofError.
+// the keys that it proves. It has btcd's library compute every output key of bitcoin again.
+// The error is a *ProofError or ErrDisagreement.
 func (p Proof) Verify(m *Manifest) ([]Key, error) {
 	if m == nil || m.core == nil {
 		return nil, &ProofError{Err: errors.New("there is no manifest to check against: make one with ParseManifest")}
@@ -30,14 +32,18 @@ func (p Proof) Verify(m *Manifest) ([]Key, error) {
 	if err := json.Unmarshal(p.Result, &r); err != nil {
 		return nil, &ProofError{Err: fmt.Errorf("result: %w", err)}
 	}
-	keys, err := p.verify(m.core, &r)
+	keys, err := p.verify(m.core, &r, 1)
+	if errors.Is(err, ErrDisagreement) {
+		return nil, fmt.Errorf("job %.64s: %w", r.Job, err)
+	}
 	if err != nil {
 		return nil, &ProofError{Job: r.Job, Err: err}
 	}
 	return keys, nil
 }
 
-func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
+// verify checks the proof. share is that of the addresses that a library computes as well.
+func (p Proof) verify(m *wire.Manifest, r *wire.Result, share float64) ([]Key, error) {
 	var job wire.Job
 	if err := json.Unmarshal([]byte(p.Job), &job); err != nil {
 		return nil, fmt.Errorf("job: %w", err)
@@ -57,7 +63,7 @@ func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return checkKeys(m, job.Chain, r.Keys, certified)
+	return checkKeys(m, job.Chain, r.Keys, certified, share)
 }
 
 // sameFleet distinguishes a wrong manifest from a false proof.
@@ -73,12 +79,17 @@ func sameFleet(m *wire.Manifest, r *wire.Result) error {
 
 // checkKeys compares what a result claims of its keys with what follows from what was
 // certified.
-func checkKeys(m *wire.Manifest, chainName string, claimed []wire.Key, certified []wire.EntryKey) ([]Key, error) {
-	keys := make([]Key, len(claimed))
+func checkKeys(m *wire.Manifest, chainName string, claimed []wire.Key, certified []wire.EntryKey, share float64) (
+	[]Key, error) {
+	keys, publicKeys := make([]Key, len(claimed)), make([][]byte, len(claimed))
+	for i := range certified {
+		publicKeys[i] = certified[i].PublicKey
+	}
+	addresses, errs := chain.Addresses(chainName, m.Network, publicKeys)
+	again := chosen(len(claimed), share)
 	for i, k := range claimed {
-		public, code := certified[i].PublicKey, certified[i].ChainCode
-		address, err := chain.Address(chainName, m.Network, public)
-		if err != nil {
+		public, code, address := publicKeys[i], certified[i].ChainCode, addresses[i]
+		if err := cmp.Or(errs[i], sameAddress(chainName, m.Network, public, address, again[i])); err != nil {
 			return nil, fmt.Errorf("key %s: %w", k.ID, err)
 		}
 		if k.Address != address {
@@ -98,4 +109,22 @@ func checkKeys(m *wire.Manifest, chainName string, claimed []wire.Key, certified
 		}
 	}
 	return keys, nil
+}
+
+// sameAddress has btcd's library compute the output key of a bitcoin address, if it is to.
+// An address of Solana is its key.
+func sameAddress(chainName, network string, public []byte, address string, again bool) error {
+	if !again || chainName != wire.Bitcoin {
+		return nil
+	}
+	output, err := TaprootOutputKey(public, nil)
+	if err != nil {
+		return fmt.Errorf("%w: it has address %s by frostfleet's own code, and none by btcd's library: %w",
+			ErrDisagreement, address, err)
+	}
+	if want, err := chain.P2TR(network, [32]byte(output)); err != nil || want != address {
+		return fmt.Errorf("%w: it has address %s by frostfleet's own code, and by btcd's library %s (%v)",
+			ErrDisagreement, address, want, err)
+	}
+	return nil
 }

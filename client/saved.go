@@ -126,7 +126,7 @@ func (c *Client) FetchSign(ctx context.Context, payload string, items []SignItem
 	}
 	keys := outputKeys(c.branches, items)
 	return fetch(ctx, c, j, func(_ *prepared, a *answer) (*SignResult, error) {
-		return checkSignatures(c.manifest, items, keys, a)
+		return c.checkSignatures(items, keys, a)
 	}, (*SignResult).short)
 }
 

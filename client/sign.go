@@ -58,6 +58,9 @@ type SignResult struct {
 	Job        string // id; empty if it took several jobs
 	Suite      string // secp256k1-tr or ed25519
 	Signatures []Signature
+	// Rechecked is how many of them were checked by btcd's library or crypto/ed25519 as well,
+	// see Config.Recheck; of a job of one signature these are the only judges.
+	Rechecked int
 
 	refused []ItemError
 }
@@ -98,6 +101,7 @@ func (c *Client) signAll(ctx context.Context, req SignRequest) (*SignResult, err
 			all.Job = part.Job
 		}
 		copy(all.Signatures[cuts[i]:], part.Signatures)
+		all.Rechecked += part.Rechecked
 		for _, refused := range part.refused {
 			refused.Item += cuts[i]
 			all.refused = append(all.refused, refused)
@@ -151,7 +155,7 @@ func (c *Client) makeSign(req SignRequest, want []SignItem) (*Made[SignResult], 
 	}
 	keys := sync.OnceValue(func() []outputKey { return outputKeys(c.branches, want) })
 	made := newMade(c, j, func(_ *prepared, a *answer) (*SignResult, error) {
-		return checkSignatures(c.manifest, want, keys(), a)
+		return c.checkSignatures(want, keys(), a)
 	})
 	made.short = (*SignResult).short
 	made.ahead = func() { keys() }
@@ -207,15 +211,16 @@ func refuseItem(i int, code Code, format string, args ...any) *JobError {
 
 // checkSignatures verifies every signature of a result against the items that
 // were asked for.
-func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, a *answer) (*SignResult, error) {
+func (c *Client) checkSignatures(want []SignItem, keys []outputKey, a *answer) (*SignResult, error) {
 	r := &a.result
-	if err := sameFleet(m, r); err != nil {
+	if err := sameFleet(c.manifest, r); err != nil {
 		return nil, err
 	}
 	if len(r.Sigs) != len(want) {
 		return nil, fmt.Errorf("%d signatures for %d items", len(r.Sigs), len(want))
 	}
 	out := &SignResult{Job: r.Job, Suite: r.Suite, Signatures: make([]Signature, len(want))}
+	all := claims{suite: r.Suite, branches: c.branches, of: make([]claim, 0, len(want))}
 	for i, s := range r.Sigs {
 		if s.Key != wire.ShortKey(want[i].Key) {
 			return nil, fmt.Errorf("item %d: signature of key %.80q, asked of %s", i, s.Key, want[i].Key)
@@ -231,13 +236,15 @@ func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, a *ans
 		if err := keys[i].check(r.Suite, s.PublicKey); err != nil {
 			return nil, fmt.Errorf("item %d, key %s: %w", i, s.Key, err)
 		}
-		if err := VerifySignature(r.Suite, s.PublicKey, want[i].Message, s.Signature); err != nil {
-			return nil, fmt.Errorf("item %d, key %s: %w", i, s.Key, err)
-		}
+		all.of = append(all.of, claim{i, &want[i], &keys[i], s.PublicKey, s.Signature})
 		out.Signatures[i] = Signature{Key: s.Key, Path: s.Path, PublicKey: s.PublicKey, Signature: s.Signature}
 	}
 	if len(out.refused) == len(want) || len(out.refused) == 0 && r.Status == wire.StatusPartial {
 		return nil, fmt.Errorf("status %s with %d of %d items refused", r.Status, len(out.refused), len(want))
+	}
+	var err error
+	if out.Rechecked, err = all.verify(c.recheck); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -10,9 +10,6 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
-
-	"github.com/frostfleet/frostfleet/internal/derive"
-	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
 // The suites, as results name them.
@@ -125,68 +122,4 @@ func TaprootOutputKey(internalKey, scriptRoot []byte) ([]byte, error) {
 	}
 	q.ToAffine()
 	return schnorr.SerializePubKey(btcec.NewPublicKey(&q.X, &q.Y)), nil
-}
-
-// outputKey is the key that a signature must verify under, as it follows from
-// the key that the caller named: suite is empty if none was.
-type outputKey struct {
-	suite string
-	key   []byte
-	err   error
-}
-
-func outputKeys(branches *derive.Cache, items []SignItem) []outputKey {
-	keys := make([]outputKey, len(items))
-	signers, errs := signers(branches, items)
-	for i, it := range items {
-		switch {
-		case len(it.PublicKey) == 0:
-		case len(it.PublicKey) == 33:
-			keys[i] = outputKey{suite: SuiteSecp256k1TR, err: errs[i]}
-			if errs[i] == nil {
-				keys[i].key, keys[i].err = TaprootOutputKey(signers[i], it.ScriptRoot)
-			}
-		default:
-			keys[i] = outputKey{SuiteEd25519, signers[i], errs[i]}
-		}
-	}
-	return keys
-}
-
-// signers are the keys that sign: those of items, or the children of them to which
-// paths lead. What can't be a key was refused before.
-func signers(branches *derive.Cache, items []SignItem) ([][]byte, []error) {
-	keys, astray := make([]derive.Descendant, len(items)), map[int]error{}
-	for i, it := range items {
-		keys[i].Root.PublicKey = it.PublicKey
-		if it.Path == "" || len(it.PublicKey) == 0 {
-			continue
-		}
-		keys[i].Root.Suite, keys[i].Root.ChainCode = frost.Ed25519, [32]byte(it.ChainCode)
-		if len(it.PublicKey) == 33 {
-			keys[i].Root.Suite = frost.Secp256k1TR
-		}
-		var err error
-		if keys[i].Path, err = derive.ParsePath(it.Path); err != nil {
-			astray[i] = err
-		}
-	}
-	found, errs := branches.PublicKeys(keys)
-	for i, err := range astray {
-		errs[i] = err
-	}
-	return found, errs
-}
-
-// check compares the key that a gateway says has signed.
-func (k outputKey) check(suite string, got []byte) error {
-	switch {
-	case k.suite == "":
-		return nil
-	case k.err != nil:
-		return k.err
-	case suite != k.suite || !bytes.Equal(got, k.key):
-		return fmt.Errorf("signed by key %x in suite %.64q, want %x in %s", got, suite, k.key, k.suite)
-	}
-	return nil
 }

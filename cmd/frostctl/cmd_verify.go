@@ -44,7 +44,8 @@ account's xpub, the path is that from the account.
 
 With --keys, each line that keygen wrote is checked against the manifest: all
 nodes certified each key for that job, and each address, chain code and
-descriptor follows from what they certified. With --descriptor too, an output
+descriptor follows from what they certified; btcd's library computes every
+output key for bitcoin, too. With --descriptor too, an output
 descriptor from anywhere must be that of one of these keys.
 
 The exit code is 4 if something does not verify.`,

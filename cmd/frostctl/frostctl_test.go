@@ -51,6 +51,7 @@ func TestExitCodes(t *testing.T) {
 		{&client.JobError{Code: client.CodeNotOwner}, exitRefused},
 		{&client.ProofError{Err: io.EOF}, exitUnproven},
 		{&client.ProofError{Err: client.ErrSignature}, exitUnproven},
+		{fmt.Errorf("job 1: %w", client.ErrDisagreement), exitUnproven},
 		{client.ErrSignature, exitUnproven},
 		{errUnproven, exitUnproven},
 		{&client.BusyError{}, exitBusy},

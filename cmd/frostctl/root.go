@@ -43,7 +43,7 @@ var exits = []command.Exit{
 
 func isUnproven(err error) bool {
 	return is[*client.ProofError](err) || errors.Is(err, client.ErrSignature) || errors.Is(err, errUnproven) ||
-		errors.Is(err, errDamaged)
+		errors.Is(err, client.ErrDisagreement) || errors.Is(err, errDamaged)
 }
 
 func isLate(err error) bool {

@@ -30,6 +30,22 @@ func bitcoinAddress(network string, publicKey []byte) (string, error) {
 	return P2TR(network, [32]byte(output))
 }
 
+// bitcoinAddresses is bitcoinAddress for many keys.
+func bitcoinAddresses(network string, publicKeys [][]byte) ([]string, []error) {
+	out := make([]string, len(publicKeys))
+	outputs, errs := derive.PlainOutputKeys(publicKeys)
+	params, err := bitcoinParams(network)
+	for i := range out {
+		if errs[i] == nil {
+			errs[i] = err
+		}
+		if errs[i] == nil {
+			out[i], errs[i] = encodeP2TR(params, outputs[i][:])
+		}
+	}
+	return out, errs
+}
+
 // P2TR encodes the address of a taproot output (BIP 341, version 1, Bech32m as
 // in BIP 350) from its x-only output key, which is tweaked already. A key that
 // is not on the curve is refused: nobody could spend from it.

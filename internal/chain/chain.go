@@ -27,6 +27,19 @@ func Address(chain, network string, publicKey []byte) (string, error) {
 	return encode(network, publicKey)
 }
 
+// Addresses is [Address] for many keys, which together cost less, each with an error if
+// there is no address.
+func Addresses(chain, network string, publicKeys [][]byte) ([]string, []error) {
+	if chain == wire.Bitcoin {
+		return bitcoinAddresses(network, publicKeys)
+	}
+	out, errs := make([]string, len(publicKeys)), make([]error, len(publicKeys))
+	for i, key := range publicKeys {
+		out[i], errs[i] = Address(chain, network, key)
+	}
+	return out, errs
+}
+
 // children encode the addresses of consecutive children.
 var children = map[string]func(network string, b *derive.Branch, first uint32, count int) ([]string, error){
 	wire.Bitcoin: bitcoinChildren,

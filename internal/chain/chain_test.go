@@ -160,3 +160,57 @@ func TestSolana(t *testing.T) {
 		}
 	}
 }
+
+// Many addresses at once are those of each key, and what is no key has an error.
+func TestAddresses(t *testing.T) {
+	for _, c := range wire.Chains {
+		var keys [][]byte
+		for i := range 20 {
+			seed := sha256.Sum256([]byte{byte(i)})
+			if c.Name == wire.Bitcoin {
+				_, public := btcec.PrivKeyFromBytes(seed[:])
+				keys = append(keys, public.SerializeCompressed())
+			} else {
+				keys = append(keys, ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))
+			}
+		}
+		keys = append(keys, nil, bytes.Repeat([]byte{255}, len(keys[0])), keys[0][1:])
+		for _, network := range []string{"mainnet", "regtest", "none"} {
+			got, errs := Addresses(c.Name, network, keys)
+			for i, key := range keys {
+				want, err := Address(c.Name, network, key)
+				if got[i] != want || (errs[i] == nil) != (err == nil) {
+					t.Errorf("%s, %s, %x: %q, %v; want %q, %v", c.Name, network, key, got[i], errs[i], want, err)
+				}
+			}
+		}
+	}
+	if _, errs := Addresses("none", "mainnet", make([][]byte, 1)); errs[0] == nil {
+		t.Error("an unknown chain has addresses")
+	}
+}
+
+func BenchmarkAddresses(b *testing.B) {
+	keys := make([][]byte, 1000)
+	for i := range keys {
+		seed := sha256.Sum256([]byte{byte(i), byte(i >> 8)})
+		_, public := btcec.PrivKeyFromBytes(seed[:])
+		keys[i] = public.SerializeCompressed()
+	}
+	for name, run := range map[string]func(){
+		"together": func() { _, _ = Addresses(wire.Bitcoin, "mainnet", keys) },
+		"each": func() {
+			for _, key := range keys {
+				_, _ = Address(wire.Bitcoin, "mainnet", key)
+			}
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				run()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1e3/float64(b.N*len(keys)), "µs/address")
+		})
+	}
+}

@@ -9,7 +9,8 @@ type Client struct {
 
 // ClientSection is the section [client].
 type ClientSection struct {
-	Fleet string `toml:"fleet"` // optional: the manifest has it, and must agree
+	Fleet   string  `toml:"fleet"`   // optional: the manifest has it, and must agree
+	Recheck float64 `toml:"recheck"` // share of signatures that a library checks as well; 0.01 by default
 	Party
 }
 
@@ -28,6 +29,9 @@ func (c *Client) check(s *source) {
 	c.src = s
 	if s.Has("client.fleet") {
 		s.token("client.fleet", c.Client.Fleet)
+	}
+	if share := c.Client.Recheck; s.Has("client.recheck") && !(share > 0 && share <= 1) { // nor NaN
+		s.Fail("client.recheck", "is %v: use a share above 0, up to 1", share)
 	}
 	c.own = c.Client.check(s, "client")
 	s.bus(&c.Bus)

@@ -22,14 +22,23 @@ type secpNode struct {
 }
 
 func newSecpNode(k Key) (*secpNode, error) {
-	if len(k.PublicKey) != 33 || k.PublicKey[0]&^1 != 2 {
-		return nil, ErrKey
-	}
-	point, ok := vartime.LiftX((*[32]byte)(k.PublicKey[1:]), k.PublicKey[0] == 3)
-	if !ok {
-		return nil, ErrKey
+	point, err := secpPoint(k.PublicKey)
+	if err != nil {
+		return nil, err
 	}
 	return secpNodeOf(point, k.ChainCode), nil
+}
+
+// secpPoint reads a compressed key.
+func secpPoint(public []byte) (vartime.Point, error) {
+	if len(public) != 33 || public[0]&^1 != 2 {
+		return vartime.Point{}, ErrKey
+	}
+	point, ok := vartime.LiftX((*[32]byte)(public[1:]), public[0] == 3)
+	if !ok {
+		return vartime.Point{}, ErrKey
+	}
+	return point, nil
 }
 
 func secpNodeOf(point vartime.Point, chain [32]byte) *secpNode {

@@ -12,6 +12,11 @@ const (
 	proofFile   = "client/proof.go"
 	signFile    = "client/sign.go"
 	verifyFile  = "client/verify.go"
+
+	outputKeysFile = "client/output_keys.go"
+	claimsFile     = "client/check.go"
+	inEdBatch      = "internal/frost/ed25519batch"
+	edBatchFile    = "internal/frost/ed25519batch/batch.go"
 )
 
 // keeperMutants are of the keystore, the worker around the machine, and clients.
@@ -78,17 +83,30 @@ var keeperMutants = []Mutant{
 	never("a client takes another fleet's answers", proofFile, "!bytes.Equal(r.Manifest, want[:])").
 		killed("a result is of the client's fleet", inClient, "TestUnprovenSignatures"),
 	edit("a client takes signatures unverified", signFile,
-		"want[i].Message, s.Signature); err != nil", "want[i].Message, s.Signature); err != nil && false").
+		"= all.verify(c.recheck); err != nil", "= all.verify(c.recheck); err != nil && false").
 		killed("a client's signatures verify", inClient, "TestUnprovenSignatures"),
 	edit("a client takes another key's signatures", signFile,
 		"s.PublicKey); err != nil", "s.PublicKey); err != nil && false").
 		killed("a signature is by the key that was asked", inClient, "TestUnprovenSignatures"),
-	edit("a client forgets its script root", verifyFile,
-		"TaprootOutputKey(signers[i], it.ScriptRoot)", "TaprootOutputKey(signers[i], nil)").
+	edit("a client forgets its script root", outputKeysFile,
+		"Root: [32]byte(it.ScriptRoot)", "").
 		killed("the output key commits to the client's scripts", inClient, "TestUnprovenSignatures"),
-	edit("a client takes the root's signature for the child's", verifyFile,
+	edit("a client takes the root's signature for the child's", outputKeysFile,
 		`it.Path == "" || len(it.PublicKey)`, `it.Path != "-" || len(it.PublicKey)`).
 		killed("a signature is by the child that was asked", inClient, "TestUnprovenChildren"),
+	edit("a client takes what only one library finds good", claimsFile,
+		"bad[i], err); differs != nil", "bad[i], err); differs != nil && false").
+		killed("a disagreement is no verdict", inClient, "TestDisagreement"),
+	edit("a client asks no library", claimsFile, "if count > 0 && !some {", "if false {").
+		killed("some signatures are checked again", inClient, "TestChosen"),
+	edit("a batch is blind to points of small order", edBatchFile, "return edwards.TorsionFreeVartime(source, t.nonces)",
+		"return true").
+		killed("a batch has the verdict of single signatures", inEdBatch, "TestSmallOrderInNonces"),
+	edit("a batch forgets what is in the keys", edBatchFile,
+		"edwards.AddSmallMultsVartime(t.nonces, t.keys, t.small)", "_ = t.keys").
+		killed("a batch has the verdict of single signatures", inEdBatch, "TestSmallOrderInKeys"),
+	edit("a batch has one weight", edBatchFile, "copy(weight[:], random)", "weight[0] = 1").
+		killed("errors in a batch do not cancel", inEdBatch, "TestErrorsThatCancel"),
 	never("a client takes a signature under another path", signFile, "s.Path != want[i].Path").
 		killed("a result says under which path it was signed", inClient, "TestUnprovenChildren"),
 	edit("a client takes keys of small order", verifyFile,
@@ -97,7 +115,8 @@ var keeperMutants = []Mutant{
 	edit("a client takes nonces of small order", verifyFile,
 		`reason := weak(signature[:32]); reason != ""`, `reason := weak(signature[:32]); false`).
 		killed("Solana takes a client's signatures", inClient, "TestEd25519Speccheck"),
-	edit("a client takes points in any encoding", verifyFile, "case !bytes.Equal(p.Bytes(), encoded):", "case false:").
+	edit("a client takes points in any encoding", verifyFile, "case !bytes.Equal(p.Bytes(), encoded):",
+		"case false && !bytes.Equal(p.Bytes(), encoded):").
 		killed("all libraries judge a client's signatures alike", inClient, "TestEd25519Encodings"),
 	edit("a client publishes a job that it could not save", keygenFile, "err = k.save(j)", "_ = k.save(j)").
 		killed("what the fleet finishes can be had after a crash", inClient, "TestSaveFirst"),

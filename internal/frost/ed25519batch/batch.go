@@ -14,8 +14,8 @@ package ed25519batch
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/sha512"
+	"io"
 
 	"filippo.io/edwards25519"
 	"github.com/oasisprotocol/curve25519-voi/curve"
@@ -47,12 +47,12 @@ const worthwhile = 128
 //     group ([edwards.TorsionFreeVartime]).
 //
 // Whoever made the signatures, a signer, a gateway or somebody on the way, can't know what is
-// random here: it is drawn afterwards. A batch with one that is not good passes with a
+// random here: it is drawn afterwards from random, a cryptographic source. A batch with one that is not good passes with a
 // probability of 2^-64 + 2^-128.
 //
 // One of which R and A have parts of small order that cancel is good by itself, as this says.
-func Verify(batch []Signature) (bad []int) {
-	if len(batch) >= worthwhile && allGood(batch) {
+func Verify(random io.Reader, batch []Signature) (bad []int) {
+	if len(batch) >= worthwhile && allGood(random, batch) {
 		return nil
 	}
 	for i := range batch {
@@ -82,7 +82,7 @@ type weighed struct {
 	scalar edwards25519.Scalar
 }
 
-func allGood(batch []Signature) bool {
+func allGood(source io.Reader, batch []Signature) bool {
 	n := len(batch)
 	t := terms{
 		scalars: make([][32]byte, 0, 2*n+1), points: make([]edwards.Affine, 0, 2*n+1),
@@ -90,7 +90,9 @@ func allGood(batch []Signature) bool {
 		base: edwards25519.NewScalar(), of: make(map[[32]byte]*weighed, n),
 	}
 	random := make([]byte, 16*n)
-	_, _ = rand.Read(random) // it never fails
+	if _, err := io.ReadFull(source, random); err != nil {
+		return false
+	}
 	for i := range batch {
 		if !t.add(&batch[i], random[16*i:][:16]) {
 			return false
@@ -106,7 +108,7 @@ func allGood(batch []Signature) bool {
 		return false
 	}
 	edwards.AddSmallMultsVartime(t.nonces, t.keys, t.small)
-	return edwards.TorsionFreeVartime(t.nonces)
+	return edwards.TorsionFreeVartime(source, t.nonces)
 }
 
 var generator = edwards.GeneratorAffine()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"filippo.io/edwards25519"
@@ -44,10 +45,10 @@ func checked(t *testing.T, name string, batch []Signature) (bad []int) {
 			want = append(want, i)
 		}
 	}
-	if len(want) > 0 && allGood(batch) {
+	if len(want) > 0 && allGood(rand.Reader, batch) {
 		t.Errorf("%s: %v are not good, and the batch passes", name, want)
 	}
-	if got := Verify(batch); !slices.Equal(got, want) {
+	if got := Verify(rand.Reader, batch); !slices.Equal(got, want) {
 		t.Errorf("%s: not good are %v, want %v", name, got, want)
 	}
 	return want
@@ -129,15 +130,26 @@ func TestGoodBatches(t *testing.T) {
 		if bad := checked(t, fmt.Sprint(count), batch); bad != nil {
 			t.Fatalf("crypto/ed25519 refuses its own %v", bad)
 		}
-		if !allGood(batch) {
+		if !allGood(rand.Reader, batch) {
 			t.Errorf("%d good ones do not pass as a batch", count)
 		}
 	}
 	one := signed(t, 1)[0] // many times, and many by one key
 	a := uniform(t)
 	batch := []Signature{one, one, one, madeOf(t, a, uniform(t), 0, 0), madeOf(t, a, uniform(t), 0, 0)}
-	if checked(t, "the same", batch) != nil || !allGood(batch) {
+	if checked(t, "the same", batch) != nil || !allGood(rand.Reader, batch) {
 		t.Error("the same signature and the same key do not pass as a batch")
+	}
+}
+
+// Without randomness they are verified one by one.
+func TestWithoutRandomness(t *testing.T) {
+	t.Parallel()
+	batch := signed(t, worthwhile)
+	for _, bytes := range []string{"", strings.Repeat("x", 16*worthwhile), strings.Repeat("x", 24*worthwhile-1)} {
+		if allGood(strings.NewReader(bytes), batch) || Verify(strings.NewReader(bytes), batch) != nil {
+			t.Errorf("with %d random bytes", len(bytes))
+		}
 	}
 }
 
@@ -205,7 +217,7 @@ func TestSmallOrderThatCancels(t *testing.T) {
 		for batch[50] = made(t, k, 8-k); !strict(&batch[50]); {
 			batch[50] = made(t, k, 8-k)
 		}
-		if checked(t, "cancels", batch) != nil || !allGood(batch) {
+		if checked(t, "cancels", batch) != nil || !allGood(rand.Reader, batch) {
 			t.Errorf("%d eighths in the key: not good in a batch", k)
 		}
 	}
@@ -353,7 +365,7 @@ func BenchmarkVerify(b *testing.B) {
 	for _, count := range []int{1, 128, 1000} {
 		batch := signed(b, count)
 		for name, run := range map[string]func() bool{
-			"batch":   func() bool { return allGood(batch) },
+			"batch":   func() bool { return allGood(rand.Reader, batch) },
 			"single":  func() bool { return !slices.ContainsFunc(batch, func(s Signature) bool { return !Good(&s) }) },
 			"library": func() bool { return !slices.ContainsFunc(batch, func(s Signature) bool { return !strict(&s) }) },
 		} {

@@ -1,6 +1,7 @@
 package edwards25519
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -126,7 +127,7 @@ func TestTorsionFree(t *testing.T) {
 		points := randomPoints(t, count)
 		points[mathrand.IntN(count)] = edwards25519.NewIdentityPoint()
 		good := allAffine(t, points)
-		if !TorsionFreeVartime(good) || !TorsionFreeVartime(nil) {
+		if !TorsionFreeVartime(rand.Reader, good) || !TorsionFreeVartime(rand.Reader, nil) {
 			t.Fatalf("%d points of prime order: refused", count)
 		}
 		spoil := func(name string, by func(i int) int) {
@@ -136,7 +137,7 @@ func TestTorsionFree(t *testing.T) {
 					bad[i] = toAffine(t, new(edwards25519.Point).Add(points[i], times(t, k)))
 				}
 			}
-			if TorsionFreeVartime(bad) {
+			if TorsionFreeVartime(rand.Reader, bad) {
 				t.Errorf("%d points, %s: not found", count, name)
 			}
 		}
@@ -183,6 +184,15 @@ func TestSubsetsAreIndependent(t *testing.T) {
 				t.Errorf("the other point in subset %d: torsion is found", bit)
 			}
 		}
+	}
+}
+
+// Without random bits nothing is known of many points.
+func TestTorsionWithoutRandomness(t *testing.T) {
+	t.Parallel()
+	points := allAffine(t, randomPoints(t, manySubsets))
+	if TorsionFreeVartime(bytes.NewReader(make([]byte, subsets/8*manySubsets-1)), points) {
+		t.Error("too few random bits, and nothing is found")
 	}
 }
 
@@ -249,7 +259,7 @@ func BenchmarkTorsionFree(b *testing.B) {
 		points := allAffine(b, randomPoints(b, count))
 		b.Run(fmt.Sprint(count), func(b *testing.B) {
 			for b.Loop() {
-				if !TorsionFreeVartime(points) {
+				if !TorsionFreeVartime(rand.Reader, points) {
 					b.Fatal("refused")
 				}
 			}

@@ -1,14 +1,15 @@
 package edwards25519
 
 import (
-	"crypto/rand"
 	"encoding/binary"
+	"io"
 	"math/bits"
 )
 
 // TorsionFreeVartime reports whether all points are in the prime-order group, the identity
 // included. Public data only. If one is not, it says so except with a probability of 2^-64,
-// whatever who made the points knew and did: he could not know the random bits.
+// whatever who made the points knew and did: he could not know what random, a cryptographic
+// source, gives after that, 8 bytes a point. If that fails, the answer is false.
 //
 // Few points are multiplied by the group order, each by itself. Of many it is 64 sums of
 // random subsets, in each of which every point is with a probability of a half. A point is
@@ -17,20 +18,22 @@ import (
 // sums of t's that this makes at most one is the identity. So each sum hides the t's with
 // a probability of a half at most, and as subsets are chosen independently, all 64 do with
 // 2^-64.
-func TorsionFreeVartime(points []Affine) bool {
+func TorsionFreeVartime(random io.Reader, points []Affine) bool {
 	if len(points) < manySubsets {
 		return eachTorsionFree(points)
 	}
-	random := make([]byte, subsets/8*len(points))
-	_, _ = rand.Read(random) // it never fails
+	which := make([]byte, subsets/8*len(points))
+	if _, err := io.ReadFull(random, which); err != nil {
+		return false
+	}
 	terms := make([]cached, len(points))
 	for i := range points {
 		terms[i] = points[i].cache()
 	}
 	if len(points) < manyForBytes {
-		return subsetsTorsionFree(terms, random, 4)
+		return subsetsTorsionFree(terms, which, 4)
 	}
-	return subsetsTorsionFree(terms, random, 8)
+	return subsetsTorsionFree(terms, which, 8)
 }
 
 const (
@@ -43,16 +46,16 @@ const (
 
 // subsetsTorsionFree computes the sums of width subsets at a time, with 64/width additions a
 // point: a point is added to the sum of those that are in the same ones of these subsets.
-// random are 8 bytes a point.
-func subsetsTorsionFree(terms []cached, random []byte, width int) bool {
+// which are 8 bytes a point: the subsets that it is in.
+func subsetsTorsionFree(terms []cached, which []byte, width int) bool {
 	sums, found := make([]extended, 1<<width), make([]extended, 0, subsets)
 	for from := 0; from < subsets; from += width {
 		for i := range sums {
 			sums[i] = identity()
 		}
 		for i := range terms {
-			which := binary.LittleEndian.Uint64(random[8*i:]) >> from & (1<<width - 1)
-			sums[which].add(&terms[i], 0)
+			bucket := binary.LittleEndian.Uint64(which[8*i:]) >> from & (1<<width - 1)
+			sums[bucket].add(&terms[i], 0)
 		}
 		for half := len(sums) / 2; half > 0; half /= 2 {
 			in := identity() // the subset of this bit
