@@ -21,8 +21,8 @@ func TestReshareTurns(t *testing.T) {
 		"paused before keys were seen to move":    {reshareState{Succeeds: true, said: 8}, 7, false, turnPaused},
 		"paused while they move":                  {reshareState{Succeeds: true, said: 8}, 7, true, turnPaused},
 		"paused while they move, begun elsewhere": {reshareState{Succeeds: true, said: 8}, 0, true, turnPaused},
-		"they move":                               {reshareState{Succeeds: true, said: 7, Running: true, Left: 3}, 7, true, turnShow},
-		"all have moved":                          {reshareState{Succeeds: true, said: 7, Running: true, Moved: 3}, 7, true, turnDone},
+		"they move":      {reshareState{Succeeds: true, said: 7, Running: true, Left: 3}, 7, true, turnShow},
+		"all have moved": {reshareState{Succeeds: true, said: 7, Running: true, Moved: 3}, 7, true, turnDone},
 	} {
 		if got := c.state.turn(c.told, c.ran); got != c.want {
 			t.Errorf("%s: %d, want %d", what, got, c.want)
