@@ -140,6 +140,7 @@ func New(cfg Config) *Gateway {
 		Name: cfg.Name, Manifest: cfg.Manifest, Lineage: cfg.Lineage, Access: cfg.Access,
 		Address: chain.Address, Descriptor: chain.Descriptor,
 		MaxBatches: maxBatches, MaxBulk: maxBulk, CompactEntries: cfg.CompactEntries,
+		Each: func(n int, do func(int)) { g.run.Each(n, do) },
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
 		Machine: g.coordinator, Lineage: cfg.Lineage, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
