@@ -343,6 +343,9 @@ func told(cmd *cobra.Command, verb string, sum register.Summary) error {
 	if sum.Later > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "further generations of these: %d\n", sum.Later)
 	}
+	if sum.Compact > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "compact entries (format %d), which earlier releases can't read: %d\n", wire.CompactVersion, sum.Compact)
+	}
 	if sum.Dropped > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "left out, as it proves nothing: %d\n", sum.Dropped)
 	}

@@ -79,9 +79,12 @@ func TestChanges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if g.Gateway.CompactEntries {
+		t.Error("a file of an earlier release has entries written that that release can't read")
+	}
 	h := *g
-	h.Gateway.AuditPath, h.Bus.URL = "/audit", "nats://other:4222"
-	if got := GatewayChanges(g, &h); fmt.Sprint(keysOf(got)) != "[gateway.audit_path bus.url]" {
+	h.Gateway.AuditPath, h.Gateway.CompactEntries, h.Bus.URL = "/audit", true, "nats://other:4222"
+	if got := GatewayChanges(g, &h); fmt.Sprint(keysOf(got)) != "[gateway.audit_path gateway.compact_entries bus.url]" {
 		t.Errorf("a gateway: %v", keysOf(got))
 	}
 }

@@ -306,7 +306,7 @@ func TestGateway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !g.Bus.Embedded || g.Bus.Port != 4222 || !filepath.IsAbs(g.Bus.StorePath) || !filepath.IsAbs(g.Gateway.KeyFile) {
+	if !g.Gateway.CompactEntries || !g.Bus.Embedded || g.Bus.Port != 4222 || !filepath.IsAbs(g.Bus.StorePath) || !filepath.IsAbs(g.Gateway.KeyFile) {
 		t.Fatalf("%+v", g)
 	}
 }

@@ -54,7 +54,7 @@ func TestInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !g.Bus.Embedded || g.Server.Port != 4000 {
+	if !g.Bus.Embedded || g.Server.Port != 4000 || !g.Gateway.CompactEntries {
 		t.Errorf("gateway %+v", g)
 	}
 	if _, err := config.LoadAccess(g.Gateway.Access); err != nil {

@@ -14,6 +14,7 @@ type batchTest struct {
 	job  wire.SignedJob
 	head wire.BatchHeader
 	id   string
+	form uint32 // of its task
 }
 
 func newBatch(t testing.TB, chain string) *batchTest {
@@ -21,11 +22,11 @@ func newBatch(t testing.TB, chain string) *batchTest {
 	f.desk = nil
 	job := f.keygen(1, "alice", chain, 2)
 	head := f.header(job, 0, 0)
-	return &batchTest{f, job, head, wire.ShortID(head.Context(f.m))}
+	return &batchTest{f, job, head, wire.ShortID(head.Context(f.m)), 0}
 }
 
 // deliver posts the task, also a second time.
-func (b *batchTest) deliver() { b.task(&wire.Task{Job: b.job}, jobID(1)) }
+func (b *batchTest) deliver() { b.task((&wire.Task{Job: b.job}).InForm(b.form), jobID(1)) }
 
 // dealt is a batch whose deals are made and not yet out.
 func dealt(t testing.TB, chain string) *batchTest {

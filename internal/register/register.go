@@ -42,11 +42,12 @@ func NewEntry(known wire.ManifestSet, head []byte, deals [][]byte) (*Entry, erro
 // Summary counts what was read.
 type Summary struct {
 	Entries int `json:"entries"`
-	Later   int `json:"later,omitempty"` // of these, further generations of a batch of which one was read before
-	Keys    int `json:"keys"`            // each once, in however many generations
-	Dropped int `json:"dropped"`         // messages that prove nothing
-	Foreign int `json:"foreign"`         // of these, heads of another manifest or format, which may prove something elsewhere
-	Partial int `json:"partial"`         // entries that lack deals
+	Later   int `json:"later,omitempty"`   // of these, further generations of a batch of which one was read before
+	Compact int `json:"compact,omitempty"` // of these, of wire.CompactVersion
+	Keys    int `json:"keys"`              // each once, in however many generations
+	Dropped int `json:"dropped"`           // messages that prove nothing
+	Foreign int `json:"foreign"`           // of these, heads of another manifest or format, which may prove something elsewhere
+	Partial int `json:"partial"`           // entries that lack deals
 
 	Damage Damage `json:"damage,omitzero"` // to KEYS
 }
@@ -88,6 +89,7 @@ type Collector struct {
 	dropped  int
 	foreign  int
 	keys     int
+	compact  int
 }
 
 // maxPending bounds the deals of entries that are not whole yet, in bytes.
@@ -128,6 +130,9 @@ func (c *Collector) Put(head bool, data []byte) (*Entry, error) {
 	if _, again := c.roots[e.ID]; !again {
 		c.keys += len(e.Keys)
 	}
+	if e.Version == wire.CompactVersion {
+		c.compact++
+	}
 	c.done[e.Ref()], c.roots[e.ID] = e.Transcript, e.Root
 	c.register.Forget(e.Ref())
 	return whole, nil
@@ -146,7 +151,7 @@ func (c *Collector) check(e *board.Entry) error {
 // Summary counts what came in so far.
 func (c *Collector) Summary() Summary {
 	return Summary{
-		Entries: len(c.done), Later: len(c.done) - len(c.roots), Keys: c.keys, Dropped: c.dropped, Foreign: c.foreign, Partial: c.register.Len(),
+		Entries: len(c.done), Later: len(c.done) - len(c.roots), Compact: c.compact, Keys: c.keys, Dropped: c.dropped, Foreign: c.foreign, Partial: c.register.Len(),
 	}
 }
 

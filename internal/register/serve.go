@@ -47,5 +47,8 @@ func AnswerEntry(s Copies, m *wire.Manifest, known wire.ManifestSet, a *wire.Ask
 	if errors.Is(err, keystore.ErrUnknown) { // whoever asks so has no claim withdrawn by it
 		err = nil
 	}
+	if held.Data != nil {
+		held.Data, _ = wire.EntryDeal(held.Data) // the node's own has its proofs
+	}
 	return held, err
 }

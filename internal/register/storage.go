@@ -30,6 +30,9 @@ func ReadStorage(
 		} else {
 			sum.Keys += len(e.Keys)
 		}
+		if e.Version == wire.CompactVersion {
+			sum.Compact++
+		}
 		last = c.Batch
 		return f(e)
 	})

@@ -171,12 +171,14 @@ func FuzzEntry(f *testing.F) {
 	f.Add(data[:len(data)/2])
 	head.Version = 2
 	f.Add(Encode(head))
+	compact, _, _ := fleet.compactEntry(f, frost.Secp256k1TR, 2)
+	f.Add(Encode(compact))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := VerifyEntry(data, fleet.m)
+		e, err := DecodeEntry(data, fleet.m)
 		if err != nil {
 			return
 		}
-		if !bytes.Equal(Encode(&e.EntryHead), data) || e.ID != ShortID(e.Header.Context(fleet.m)) {
+		if !bytes.Equal(Encode(&e.EntryHead), data) || e.ID != ShortID(e.Header.ContextUnder(e.Origin)) {
 			t.Fatalf("%x is read and encodes to %x", data, Encode(&e.EntryHead))
 		}
 	})

@@ -38,6 +38,14 @@ var keygenMutants = []Mutant{
 	edit("proofs of knowledge are not checked", openFile,
 		"s.checkProofs(w); err != nil", "s.checkProofs(w); err != nil && false").
 		killed("a dealer knows what it deals", inFrost, "TestLiesAreBlamed"),
+	never("proofs that are missing are not missed", "internal/frost/dkg_check.go", "len(d.Proofs) == 0").
+		killed("a deal without its proofs is for those who need none", inFrost, "TestApartLies"),
+	edit("boxes are not bound to proofs that are apart", cryptFile, "d.Commitments, d.ProofsHash[:])", "d.Commitments)").
+		killed("a box is of one deal", inFrost, "TestApartLies"),
+	edit("a kept point has any first byte", "internal/frost/dkg_compact.go", "compact[0]&^1 != 2 || !ok", "!ok").
+		killed("a kept point has one encoding", inFrost, "TestCompactPointsRefused"),
+	edit("entries are compact whatever the file says", "internal/protocol/keygen.go", "if k.cfg.CompactEntries {", "if true {").
+		killed("the release before reads entries until somebody says otherwise", inProtocol, "TestCompactIsNegotiated"),
 	edit("shares are not checked", openFile, "if !s.allHold(", "if false && !s.allHold(").
 		killed("a node's share is of the certified key", inFrost, "TestWrongShares"),
 	never("the sum may be the identity", openFile, "s.isIdentity(&sums[m])").

@@ -17,6 +17,7 @@ const (
 	messagesFile   = "internal/wire/messages.go"
 	dkgFile        = "internal/wire/dkg.go"
 	entryFile      = "internal/wire/entry.go"
+	compactFile    = "internal/wire/entry_compact.go"
 	openerFile     = "internal/wire/opener.go"
 	certifiedFile  = "internal/wire/certified.go"
 	resultFile     = "internal/wire/result.go"
@@ -147,8 +148,12 @@ var wireMutants = []Mutant{
 		killed("an entry's keys are its owner's", inWire, "TestEntryRefused"),
 	edit("an entry's indices are free", entryFile, "int(k.Index) != i", "false").
 		killed("a key id names one key", inWire, "TestEntryRefused"),
-	never("an entry may be of a generation that nobody reads", entryFile, "(e.Generation == 0) != (e.Version == EntryVersion)").
+	never("an entry may be of a generation that nobody reads", entryFile, "(e.Generation == 0) != first").
 		killed("a later generation is named and not misread", inWire, "TestEntryRefused"),
+	edit("an entry's deal says nothing of its proofs", compactFile, "ProofsHash: frost.HashProofs(b.Proofs)", "ProofsHash: [32]byte{}").
+		killed("certificates cover the proofs that an entry leaves out", inWire, "TestCompactDeal"),
+	edit("a compact entry takes more keys than it has", compactFile, " || len(c.PublicKeys) != int(h.K)*suite.PublicKeySize()", "").
+		killed("a head is bounded by its bytes", inWire, "TestCompactEntryRefused"),
 	never("a deal may stand for two dealers", entryFile, "seen[digest] {").
 		killed("an entry has n deals", inWire, "TestEntryRefused"),
 	edit("a certificate may be of another generation", dkgFile, " && c.Generation != generation", " && false").

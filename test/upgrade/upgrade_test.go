@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/test/chaos"
 )
 
@@ -72,6 +74,16 @@ func TestRollingUpgrade(t *testing.T) {
 	f.generate(previous, "last.jsonl") // by a client that is upgraded later
 	f.signs(previous, "previous.jsonl", "mixed.jsonl", "last.jsonl")
 	f.signs(s.Bin(), "previous.jsonl", "mixed.jsonl", "last.jsonl")
+	if f.hasCompact("plain.register") {
+		t.Fatal("entries are compact, and nobody said so")
+	}
+	f.compact()
+	for _, name := range gateways {
+		step(name, s.Bin())
+	}
+	f.generatesCompact(previous)
+	f.signs(previous, "previous.jsonl", "compact.jsonl")
+	f.signs(s.Bin(), "mixed.jsonl", "compact.jsonl")
 	r.Finish()
 }
 
@@ -115,6 +127,42 @@ func (f *mixed) signs(bin string, files ...string) {
 		f.frostctl(bin, "sign", "--config", "client.toml", "--keys", file, "--key", key,
 			"--message", strings.Repeat("5a", 32))
 	}
+}
+
+// compact sets what an operator sets once all programs are of this release.
+func (f *mixed) compact() {
+	f.Helper()
+	for _, name := range []string{fleet.GatewayFile, "gateway1/gateway.toml"} {
+		path := filepath.Join(f.Dir(), name)
+		text := strings.Replace(read(f.T, path), "[gateway]\n", "[gateway]\ncompact_entries = true\n", 1)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			f.Fatal(err)
+		}
+	}
+}
+
+// generatesCompact makes keys until an entry of them is compact: gateways that start hear the
+// nodes before they ask for that.
+func (f *mixed) generatesCompact(bin string) {
+	f.Helper()
+	for i := range 60 {
+		if err := os.RemoveAll(filepath.Join(f.Dir(), "compact.jsonl")); err != nil {
+			f.Fatal(err)
+		}
+		f.generate(bin, "compact.jsonl")
+		if f.hasCompact(fmt.Sprintf("%d.register", i)) {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	f.Fatal("no entry is compact")
+}
+
+// hasCompact exports KEYS to a new file, and tells whether it has a compact entry.
+func (f *mixed) hasCompact(file string) bool {
+	f.Helper()
+	return strings.Contains(f.frostctl(f.Bin(), "register", "export", file, "--json", "--manifest", "manifest.json", "--url", f.URL(),
+		"--credentials", "nats/administrator.nk", "--tls-ca", "ca.crt"), `"compact"`)
 }
 
 // apply has the streams be as a release declares them: the last step of an upgrade, and the

@@ -105,15 +105,34 @@ func (f *Fleet) Entry(h wire.BatchHeader, deals [][]byte) []byte {
 
 // EntryOf is Entry of these public keys.
 func (f *Fleet) EntryOf(h wire.BatchHeader, deals, keys [][]byte) []byte {
-	head := wire.NewEntryHead(f.Manifest, h, keys, nil, wire.DealDigests(deals), false)
+	return f.certify(wire.NewEntryHead(f.Manifest, h, keys, nil, wire.DealDigests(deals), false))
+}
+
+// certify has all nodes certify a head.
+func (f *Fleet) certify(head *wire.EntryHead) []byte {
 	for i := range f.Manifest.N {
 		c := wire.Certificate{
-			Context: h.Context(f.Manifest), Transcript: wire.Transcript(head.Deals), Root: wire.KeyRoot(head.Keys), Node: uint32(i),
+			Context: head.Header.Context(f.Manifest), Transcript: wire.Transcript(head.Deals), Root: wire.KeyRoot(head.Keys), Node: uint32(i),
 		}
 		c.Attestation = f.Attest(i, [][32]byte{c.Leaf(f.Manifest)}, 0)
 		head.Certificates = append(head.Certificates, wire.Encode(&c))
 	}
 	return wire.Encode(head)
+}
+
+// Compact returns a compact entry of the batch, of real deals: the head, the deals, and how
+// they stood in the rounds.
+func (f *Fleet) Compact(h wire.BatchHeader) (head []byte, kept, rounds [][]byte) {
+	p := h.Params(f.Manifest)
+	p.Apart = true
+	var deals []*frost.Deal
+	for i := range f.Manifest.N {
+		deal := must(frost.NewDeal(p, i, &[32]byte{byte(i), h.Digest[0]}))
+		deals, rounds = append(deals, deal), append(rounds, wire.EncodeDeal(h, deal))
+	}
+	kept, compact := wire.EntryDeals(rounds)
+	public := must(frost.Summarize(p, deals))
+	return f.certify(wire.NewEntryHead(f.Manifest, h, public.PublicKeys, nil, wire.DealDigests(kept), compact)), kept, rounds
 }
 
 // Abort returns the body of an abort of the batch.
