@@ -47,7 +47,7 @@ func (v *value) size() int { return len(v.body) + overhead }
 
 // read opens a message and returns its value, nil if it is junk.
 func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
-	body, err := b.opener.FromRound(slot.Node, msg.Subject, msg.Time, msg.Data)
+	body, err := b.opener.FromRound(slot.Node, msg)
 	if slot.Kind == wire.SlotCert && err != nil {
 		// A certificate proves itself by the HSM's signature. One that was sealed
 		// under a delegation that this reader judges stale still counts.
@@ -58,8 +58,7 @@ func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
 	v := &value{seq: msg.Seq, body: bytes.Clone(body)}
 	switch slot.Kind {
 	case wire.SlotDeal:
-		kept, _ := wire.EntryDeal(v.body)
-		v.digest = wire.DealDigest(kept)
+		v.digest = msg.DealDigest(b.manifest, v.body)
 		if batch := b.batches[slot.ID]; batch == nil || batch.header == nil {
 			v.header = headerOf(b.manifest, slot.ID, v.body)
 		}

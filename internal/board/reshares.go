@@ -113,7 +113,7 @@ func (a *Attempt) read(slot wire.Slot, msg wire.LogMessage) *value {
 		if a.dealer(slot.Node) < 0 {
 			return nil
 		}
-		body, err := a.dealt.FromRound(slot.Node, msg.Subject, msg.Time, msg.Data)
+		body, err := a.dealt.FromRound(slot.Node, msg)
 		if err != nil || len(body) > a.MaxDeal(a.next) { // or a few small batches would take gigabytes
 			return nil
 		}
@@ -134,7 +134,7 @@ func (a *Attempt) read(slot wire.Slot, msg wire.LogMessage) *value {
 		if slot.Node >= a.next.N {
 			return nil
 		}
-		body, err := a.got.FromRound(slot.Node, msg.Subject, msg.Time, msg.Data)
+		body, err := a.got.FromRound(slot.Node, msg)
 		if err != nil {
 			return nil
 		}

@@ -14,6 +14,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -73,8 +74,6 @@ type Observer interface {
 
 // Tuning of the machine.
 const (
-	maxBatches = 4                // in work at a time
-	maxBulk    = 6                // sign jobs of up to 1,000 items in work at a time
 	progress   = 2 * time.Second  // how often a job that is held for longer is kept from redelivery
 	readTime   = 5 * time.Second  // for one look at a stored result
 	minPause   = time.Second / 10 // between attempts, doubling
@@ -136,10 +135,12 @@ func New(cfg Config) *Gateway {
 	g.askers.begin = g.newAsker
 	g.access.Store(cfg.Access)
 	g.changed.Store(new(make(chan struct{})))
+	// launch asks for a thread more than there are cores.
+	batches, large := protocol.FlightRanges(max(1, runtime.GOMAXPROCS(0)-1), cfg.Manifest)
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Name: cfg.Name, Manifest: cfg.Manifest, Lineage: cfg.Lineage, Access: cfg.Access,
 		Address: chain.Address, Descriptor: chain.Descriptor,
-		MaxBatches: maxBatches, MaxBulk: maxBulk, CompactEntries: cfg.CompactEntries,
+		Batches: batches, Bulk: large, CompactEntries: cfg.CompactEntries,
 		Each: func(n int, do func(int)) { g.run.Each(n, do) },
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{

@@ -194,7 +194,7 @@ func (r *Runner[M]) refetch(e protocol.Refetch) {
 	}
 	for node := range r.nodes() {
 		r.refetchFrom(bus.RoundsOf(node), filter, func(m wire.LogMessage) protocol.Event {
-			return protocol.RoundsAgain{LogMessage: m}
+			return protocol.RoundsAgain{LogMessage: r.slotMessage(m)}
 		})
 	}
 }

@@ -122,7 +122,7 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	read := LogMessage(m)
 	switch stream.Family() {
 	case bus.Rounds:
-		r.Step(protocol.RoundsMessage{LogMessage: read})
+		r.Step(protocol.RoundsMessage{LogMessage: r.slotMessage(read)})
 	case bus.Keys:
 		r.learn(read)
 		msg := protocol.ReadKeys(r.Lineage(), read)
@@ -131,7 +131,7 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 		}
 		r.Step(msg)
 	case bus.Sign:
-		r.Step(protocol.SignMessage{LogMessage: read, Now: clock.Now()})
+		r.Step(protocol.SignMessage{LogMessage: r.slotMessage(read), Now: clock.Now()})
 	case bus.Presence:
 		r.Step(protocol.PresenceMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Control:
@@ -149,6 +149,19 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	default:
 		panic(fmt.Sprintf("machine: stream %s is no part of the log", stream))
 	}
+}
+
+// slotMessage is a message of a round. It is decoded, hashed and its signature checked here, on the goroutine of its
+// stream, and not in the machine's step.
+func (r *Runner[M]) slotMessage(m wire.LogMessage) wire.LogMessage {
+	of := r.cfg.Manifest
+	if l := r.Lineage(); of == nil && l != nil {
+		of = l.Newest()
+	}
+	if of == nil {
+		return m
+	}
+	return r.reader.Read(of, m)
 }
 
 // controlMessage is what an administrator said, whoever carried it.

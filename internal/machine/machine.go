@@ -75,11 +75,14 @@ type Config[M Machine] struct {
 	Machine M
 	Lock    *sync.Mutex   // of the machine; nil: one of its own
 	Lineage *wire.Lineage // that the program begins with; KEYS adds to it
-	Bus     Log
-	Log     *slog.Logger
-	Tracer  *tracing.Tracer       // nil: no spans
-	Spans   []tracing.Attribute   // of every span
-	Observe func(protocol.Report) // for metrics
+	// Manifest is whose nodes are heard most; nil: the newest of the lineage. Messages of others' take the machine
+	// longer.
+	Manifest *wire.Manifest
+	Bus      Log
+	Log      *slog.Logger
+	Tracer   *tracing.Tracer       // nil: no spans
+	Spans    []tracing.Attribute   // of every span
+	Observe  func(protocol.Report) // for metrics
 	// Start reads the log up to its present end and begins intake. Its context ends
 	// with Run's, or when the Runner fails.
 	Start func(context.Context) error
@@ -112,6 +115,7 @@ type Runner[M Machine] struct {
 	fetches  fetchQueue
 	keys     atomic.Pointer[bus.Follower] // of KEYS
 	lineage  atomic.Pointer[wire.Lineage]
+	reader   *wire.Reader
 	rounds   rounds
 	started  atomic.Bool
 	failed   context.Context // ends with the first failure as its cause
@@ -122,7 +126,7 @@ type Runner[M Machine] struct {
 func New[M Machine](cfg Config[M]) *Runner[M] {
 	r := &Runner[M]{
 		cfg: cfg, log: cfg.Log, machine: cfg.Machine, pool: pool.New(),
-		rebuilds: make(chan struct{}, maxRebuilds()), mu: cfg.Lock,
+		rebuilds: make(chan struct{}, maxRebuilds()), mu: cfg.Lock, reader: wire.NewReader(),
 	}
 	if r.mu == nil {
 		r.mu = new(sync.Mutex)

@@ -14,9 +14,9 @@ type CoordinatorConfig struct {
 	// Descriptor is what a watch-only wallet imports to see a key's children; empty where
 	// a chain has no such thing.
 	Descriptor func(chain, network string, publicKey []byte, chainCode [32]byte) (string, error)
-	// MaxBatches bounds the batches in work at a time, and MaxBulk the sign jobs
-	// of more than InteractiveItems, and with them everybody's memory. Others wait.
-	MaxBatches, MaxBulk int
+	// Batches bounds the batches in work at a time, and Bulk the sign jobs of more than
+	// InteractiveItems, and with them everybody's memory. Others wait. FlightRanges makes both.
+	Batches, Bulk Range
 	// Each divides computations of many items among cores; nil: none is divided.
 	Each Each
 	// PerSlice bounds the keys that a node deals in one message of a resharing; 0: as many as fit.

@@ -154,7 +154,7 @@ func TestKeygenDoneDespiteAbortAfterRestart(t *testing.T) {
 // More parts than places: they queue, and each place is used again.
 func TestPlaces(t *testing.T) {
 	f := newFleet(t, 1, 1).start()
-	f.desk.keygen.cfg.MaxBatches = 1
+	f.desk.keygen.flights.bounds = Range{1, 1}
 	one, two := f.keygen(1, "alice", "solana", 1001), f.keygen(2, "bob", "solana", 1)
 	f.desk.arrive(one, nil)
 	f.desk.arrive(two, nil)

@@ -157,7 +157,7 @@ func (c *Coordinator) onTaskSeen(e TaskMessage) {
 	case wire.KindSign:
 		c.signing.onTaskSeen(j, task, e)
 	case wire.KindKeygen:
-		c.keygen.onTaskSeen(j, v)
+		c.keygen.onTaskSeen(j, task, v, e.Time)
 	}
 }
 
@@ -203,6 +203,7 @@ func (c *Coordinator) onTick(now time.Time) {
 		}
 	}
 	c.signing.tick(now)
+	c.keygen.tick(now)
 	c.keygen.rounds.expire(now.Add(-boardLife))
 	c.directory.onTick(now)
 	c.mover.onTick()

@@ -54,7 +54,7 @@ func (m *earlyMessages) put(slot wire.Slot, msg wire.LogMessage) {
 	if !b.add(slot.Node, msg) {
 		return
 	}
-	m.bytes += len(msg.Data) + earlyOverhead
+	m.bytes += msg.Size() + earlyOverhead
 	for m.bytes > m.limit && len(m.order) > 0 {
 		m.dropOldest()
 	}
@@ -73,7 +73,7 @@ func (m *earlyMessages) take(id string) sessionMessages {
 func (m *earlyMessages) remove(id string) {
 	if b := m.sessions[id]; b != nil {
 		for _, msg := range b.messages {
-			m.bytes -= len(msg.Data) + earlyOverhead
+			m.bytes -= msg.Size() + earlyOverhead
 		}
 	}
 	delete(m.sessions, id)

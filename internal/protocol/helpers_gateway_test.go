@@ -34,7 +34,7 @@ type desk struct {
 
 func (f *fleet) newDesk() *desk {
 	d := &desk{f: f, Coordinator: NewCoordinator(CoordinatorConfig{
-		Manifest: f.m, Access: f.access, MaxBatches: 4, MaxBulk: 2, Each: f.divide,
+		Manifest: f.m, Access: f.access, Batches: Range{4, 4}, Bulk: Range{2, 2}, Each: f.divide,
 		Address: func(chain, network string, key []byte) (string, error) {
 			return fmt.Sprintf("%s:%s:%x", chain, network, key), nil
 		},

@@ -37,6 +37,7 @@ type fleet struct {
 	step                  stepper
 	aside                 outsider
 	divide                Each
+	reader                *wire.Reader
 	skew                  time.Duration // of the server that leads SIGN
 
 	lineage   *wire.Lineage // nil: m alone
@@ -86,7 +87,7 @@ var clientKinds = map[string][]wire.Kind{
 // newFleet draws the keys of a fleet without machines.
 func newFleet(t testing.TB, threshold, n int, change ...func(*wire.Manifest)) *fleet {
 	t.Helper()
-	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}, step: plainStep, aside: plainAside, divide: atOnce}
+	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}, step: plainStep, aside: plainAside, divide: atOnce, reader: wire.NewReader()}
 	m := &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: n, T: threshold, AttestSigning: true}
 	for i := range n {
 		id := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -159,10 +160,10 @@ func (f *fleet) post(subject string, data []byte) {
 }
 
 func (f *fleet) take(subject string, data []byte) {
-	stream, ev := &f.sign, func(m wire.LogMessage) Event { return SignMessage{m, f.now} }
+	stream, ev := &f.sign, func(m wire.LogMessage) Event { return SignMessage{f.reader.Read(f.m, m), f.now} }
 	switch subject[:4] {
 	case "dkg.", "resh":
-		stream, ev = &f.dkg, func(m wire.LogMessage) Event { return RoundsMessage{m} }
+		stream, ev = &f.dkg, func(m wire.LogMessage) Event { return RoundsMessage{f.reader.Read(f.m, m)} }
 	case "entr":
 		stream, ev = &f.keys, func(m wire.LogMessage) Event { return ReadKeys(f.known(), m) }
 	case "work", "move":

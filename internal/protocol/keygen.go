@@ -20,7 +20,9 @@ type keygen struct {
 	jobs      map[*activeJob][]*keygenBatch
 	batches   map[string]*keygenBatch // in work, by the id of their attempt
 	queue     []*keygenBatch          // waiting for capacity
-	running   int                     // of cfg.MaxBatches
+	running   int                     // batches that are scheduled
+	begun     int                     // how often one was
+	flights   flights
 }
 
 // batchPoll is how often a gateway makes sure that a batch's task is still in
@@ -30,6 +32,7 @@ const batchPoll = 10 * time.Second
 func newKeygen(cfg CoordinatorConfig, d *directory, r *registrars, out *outbox) *keygen {
 	return &keygen{
 		cfg: cfg, directory: d, rounds: r, out: out, jobs: map[*activeJob][]*keygenBatch{}, batches: map[string]*keygenBatch{},
+		flights: flights{bounds: cfg.Batches},
 	}
 }
 
@@ -83,8 +86,13 @@ func (k *keygen) begunUnder(j *activeJob) *view {
 
 // onTaskSeen goes on with a job under the view that another gateway began it with: its task
 // stands in WORK where this gateway's would. What is done is done.
-func (k *keygen) onTaskSeen(j *activeJob, v *view) {
+func (k *keygen) onTaskSeen(j *activeJob, task *wire.Task, v *view, at time.Time) {
 	all := k.jobs[j]
+	for _, b := range all {
+		if b.part == int(task.Part) && b.attempt == int(task.Attempt) && b.asked.IsZero() {
+			b.asked = at
+		}
+	}
 	if v == nil || len(all) == 0 || all[0].view == v || j.answering ||
 		slices.ContainsFunc(all, func(b *keygenBatch) bool { return b.finished != nil }) {
 		return
@@ -95,7 +103,7 @@ func (k *keygen) onTaskSeen(j *activeJob, v *view) {
 
 // schedule starts batches while there is capacity.
 func (k *keygen) schedule() {
-	for k.running < k.cfg.MaxBatches && len(k.queue) > 0 {
+	for k.running < k.flights.limit() && len(k.queue) > 0 {
 		b := k.queue[0]
 		k.queue = k.queue[1:]
 		if b.job.over() || b.dropped {
@@ -103,6 +111,8 @@ func (k *keygen) schedule() {
 		}
 		b.scheduled = true
 		k.running++
+		k.begun++
+		b.begun = k.begun
 		k.open(b)
 	}
 }
@@ -147,6 +157,7 @@ func (k *keygen) log(b *keygenBatch) *board.Board { return k.rounds.of[b.view].r
 func (k *keygen) open(b *keygenBatch) {
 	for ; b.attempt <= wire.MaxAttempts; b.attempt++ {
 		k.forget(b)
+		b.asked = time.Time{}
 		header := b.header()
 		b.context = header.Context(b.view.manifest)
 		b.id = wire.ShortID(b.context)
@@ -194,11 +205,28 @@ func (k *keygen) onLog(log *board.Batch, slot wire.Slot, at time.Time) {
 		k.out.round(b.job, RoundDeals, b.id, b.job.job.Suite(), at)
 	case slot.Kind == wire.SlotCert && log.Certified() != nil:
 		k.out.round(b.job, RoundCertificates, b.id, b.job.job.Suite(), at)
+		k.certified(b, at)
 	}
 	k.rounds.of[b.view].register(log)
 	if log.Certified() == nil {
 		k.giveUp(b, log)
 	}
+}
+
+// certified learns from a batch that all nodes have certified, by the clocks of the log.
+func (k *keygen) certified(b *keygenBatch, at time.Time) {
+	keys := b.header().K
+	var took time.Duration
+	if !b.asked.IsZero() {
+		took = max(at.Sub(b.asked), 0) / time.Duration(keys)
+	}
+	k.flights.landed(int(keys), took, k.running == 1 && b.begun == k.begun)
+}
+
+// tick is told the time every second.
+func (k *keygen) tick(now time.Time) {
+	k.flights.tick(now)
+	k.schedule()
 }
 
 // giveUp goes on from an attempt that a node ended.

@@ -20,10 +20,12 @@ type keygenBatch struct {
 	attempt   int
 	context   [32]byte // of the attempt's batch
 	id        string
-	scheduled bool // counts in running
-	dropped   bool // its job goes on without it, or has ended
-	faults    int  // attempts that ended by somebody's fault
-	paused    bool // the attempt was given up, the next begins in a while
+	scheduled bool      // counts in running
+	begun     int       // keygen.begun then
+	asked     time.Time // when WORK showed its task
+	dropped   bool      // its job goes on without it, or has ended
+	faults    int       // attempts that ended by somebody's fault
+	paused    bool      // the attempt was given up, the next begins in a while
 	finished  *finishedBatch
 	lastAbort *wire.JobError
 }

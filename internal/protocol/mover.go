@@ -30,7 +30,7 @@ type mover struct {
 func newMover(cfg CoordinatorConfig, v *views, out *outbox) *mover {
 	return &mover{
 		successions: newSuccessions(v, out), views: v, out: out, board: board.NewReshares(),
-		plan:  plan{self: cfg.Name, most: max(cfg.MaxBatches, 1), views: v, active: map[string]time.Time{}},
+		plan:  plan{self: cfg.Name, most: max(cfg.Batches.Least, 1), views: v, active: map[string]time.Time{}},
 		slice: cfg.PerSlice,
 		moves: map[string]*moving{}, pasts: map[string]*history{},
 		writing: map[wire.BatchRef]*finishedBatch{},

@@ -11,7 +11,7 @@ import (
 // node wants to publish there. It changes nothing and may be called beside Step.
 func (n *Node) Judge(slot wire.Slot, standing wire.LogMessage, body []byte) wire.Verdict {
 	opener := wire.NewOpener(n.cfg.Manifest, n.access.Load()) // revoked keys fill no slot, as for all readers
-	got, err := opener.FromRound(n.cfg.Index, standing.Subject, standing.Time, standing.Data)
+	got, err := opener.FromRound(n.cfg.Index, standing)
 	if certificate := slot.Kind == wire.SlotCert || slot.Kind == wire.SlotReshareCert; certificate && err != nil {
 		got = wire.UnverifiedBody(standing.Data) // as the board does
 	} else if err != nil {

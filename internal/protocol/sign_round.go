@@ -36,7 +36,7 @@ func (s *signJobs) onMessage(msg wire.LogMessage, now time.Time) {
 	if a == nil || slot.Node >= a.view.manifest.N {
 		return // another gateway's, or one that is over
 	}
-	body, err := a.view.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data)
+	body, err := a.view.opener.FromNode(slot.Node, msg)
 	if err != nil {
 		return // junk
 	}

@@ -29,7 +29,7 @@ func (s *signing) take(slot wire.Slot, msg wire.LogMessage) []Effect {
 		s.waiting.add(slot.Node, msg)
 		return nil
 	}
-	body, err := s.node.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data)
+	body, err := s.node.opener.FromNode(slot.Node, msg)
 	if err != nil {
 		return nil // junk
 	}
@@ -62,7 +62,7 @@ func (s *signing) ownBytes(slot wire.Slot, msg wire.LogMessage) bool {
 	if slot.Node != s.node.cfg.Index || s.phase != signCommitted || s.sealed == nil || !bytes.Equal(msg.Data, s.sealed) {
 		return false
 	}
-	body, err := s.node.opener.ClaimedBody(slot.Node, msg.Time, msg.Data)
+	body, err := s.node.opener.ClaimedBody(slot.Node, msg)
 	return err == nil && bytes.Contains(body, s.points)
 }
 

@@ -47,7 +47,7 @@ func (s *signing) sees(slot wire.Slot, msg wire.LogMessage) []Effect {
 		return nil
 	}
 	if slot.Node == n.cfg.Index {
-		if _, err := n.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data); err == nil {
+		if _, err := n.opener.FromNode(slot.Node, msg); err == nil {
 			s.debt = nil
 			n.judge.settled(d)
 		}

@@ -14,6 +14,7 @@ type traffic struct {
 	quiet       int // ticks since other gateways said that they have jobs
 	presence    *presence
 	retries     budget
+	large       flights                // of bulk
 	flights     uint64                 // the latest
 	counted     uint64                 // what that was at the last tick
 	lately      bool                   // it was another one a second before
@@ -32,12 +33,13 @@ const sharedFor = 30 * time.Second
 func newTraffic(cfg CoordinatorConfig, p *presence) traffic {
 	return traffic{
 		small:    lane{window: newWindow(firstWindow, maxWindow), queue: fairQueue{turn: 1}, whole: true},
-		bulk:     lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk)), queue: fairQueue{turn: bulkTurn}},
+		bulk:     lane{window: newWindow(float64(cfg.Bulk.Least), float64(cfg.Bulk.Least)), queue: fairQueue{turn: bulkTurn}},
 		self:     cfg.Name,
 		quiet:    1, // nobody has said anything yet
 		stores:   map[uint64]*activeSign{},
 		presence: p,
 		retries:  budget{tenths: 10 * maxRetries},
+		large:    flights{bounds: cfg.Bulk},
 	}
 }
 
@@ -56,6 +58,8 @@ func (t *traffic) tick(now time.Time) {
 	t.now, t.presence.now = now, now
 	t.lately, t.counted = t.flights != t.counted, t.flights
 	t.retries.tick()
+	t.large.tick(now)
+	t.bulk.window.bound(t.large.limit())
 	// Large jobs make small ones slow, and hardly the other way round.
 	t.bulk.window.follow(&t.small.window)
 	t.small.window.tick(now, t.small.queue.waiting(), t.shared())
@@ -152,6 +156,9 @@ func (t *traffic) landed(e Finished) (rest time.Duration) {
 		return 0
 	}
 	l, alone := t.lane(j), j.alone && j.crowds == t.crowds
+	if l == &t.bulk {
+		t.large.landed(len(j.sigs), j.took, alone)
+	}
 	if j.took > 0 {
 		took := j.took + e.Took/l.parts(len(j.sigs))
 		l.window.took(took, alone, l.flying)

@@ -172,7 +172,7 @@ func TestWindowInAnOutage(t *testing.T) {
 
 // Large jobs give way while small ones are slow.
 func TestBulkGivesWay(t *testing.T) {
-	traffic := newTraffic(CoordinatorConfig{MaxBulk: 6, Manifest: &wire.Manifest{N: 3}}, newPresence())
+	traffic := newTraffic(CoordinatorConfig{Bulk: Range{6, 6}, Manifest: &wire.Manifest{N: 3}}, newPresence())
 	traffic.small.window.took(time.Millisecond, true, 0)
 	for range 10 {
 		for range 50 {

@@ -199,7 +199,7 @@ func TestLookGivenUp(t *testing.T) {
 // and of whom, which of them rest, and what is in flight ends.
 func TestLanesKeepCount(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
-	tr := newTraffic(CoordinatorConfig{MaxBulk: 6, Manifest: &wire.Manifest{N: 3}}, newPresence())
+	tr := newTraffic(CoordinatorConfig{Bulk: Range{6, 6}, Manifest: &wire.Manifest{N: 3}}, newPresence())
 	tr.tick(time.Unix(1_800_000_000, 0))
 	var all []*activeSign
 	for n := range 40_000 {

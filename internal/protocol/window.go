@@ -244,6 +244,12 @@ func (w *window) tick(now time.Time, waiting int, shared bool) {
 	}
 }
 
+// bound sets how wide a window may be.
+func (w *window) bound(most int) {
+	w.most = float64(most)
+	w.limit = min(w.limit, w.most)
+}
+
 // follow opens or closes a window by how slow the jobs of another one are.
 func (w *window) follow(other *window) {
 	if other.slow() && other.recent {

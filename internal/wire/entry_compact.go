@@ -38,6 +38,12 @@ func EntryDeal(body []byte) (kept []byte, compact bool) {
 	}), true
 }
 
+// RoundDealDigest is the DealDigest of a deal of the rounds: of the bytes that an entry has of it.
+func RoundDealDigest(body []byte) [32]byte {
+	kept, _ := EntryDeal(body)
+	return DealDigest(kept)
+}
+
 // EntryDeals are all of a batch's deals as its entry has them, and whether one is compact.
 func EntryDeals(raw [][]byte) (kept [][]byte, compact bool) {
 	kept = make([][]byte, len(raw))

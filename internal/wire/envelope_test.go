@@ -20,7 +20,7 @@ func TestEnvelopeOfNode(t *testing.T) {
 	data := key.Seal(f.m, subject0, body)
 	o := NewOpener(f.m, f.access)
 	for range 2 { // the second time the delegation is known
-		if got, err := o.FromNode(0, subject0, t0, data); err != nil || !bytes.Equal(got, body) {
+		if got, err := o.FromNode(0, storedAt(subject0, t0, data)); err != nil || !bytes.Equal(got, body) {
 			t.Fatalf("got %q, %v", got, err)
 		}
 	}
@@ -51,12 +51,15 @@ func TestEnvelopeOfNode(t *testing.T) {
 		"no envelope":          {0, subject0, t0, body},
 		"too large":            {0, subject0, t0, key.Seal(f.m, subject0, make([]byte, MaxMessageSize))},
 	} {
-		if got, err := o.FromNode(test.node, test.subject, test.at, test.data); err == nil || got != nil {
-			t.Errorf("%s: opened, %v", name, err)
+		msg := storedAt(test.subject, test.at, test.data)
+		for _, msg := range []LogMessage{msg, NewReader().Read(f.m, msg), NewReader().Read(foreign.m, msg)} {
+			if got, err := o.FromNode(test.node, msg); err == nil || got != nil {
+				t.Errorf("%s: opened, %v", name, err)
+			}
 		}
 	}
 	for _, at := range []time.Time{t0.Add(-ClockSkew), t0.Add(DelegationLife + ClockSkew)} {
-		if _, err := o.FromNode(0, subject0, at, data); err != nil {
+		if _, err := o.FromNode(0, storedAt(subject0, at, data)); err != nil {
 			t.Errorf("at %s: %v", at.Sub(t0), err)
 		}
 	}
@@ -147,4 +150,9 @@ func TestSessionKeyPrintsNothing(t *testing.T) {
 	if _, err := NewSessionKey(bytes.NewReader(nil), 0, t0); err == nil {
 		t.Error("a session key without randomness")
 	}
+}
+
+// storedAt is a message that the bus stored at a time.
+func storedAt(subject string, at time.Time, data []byte) LogMessage {
+	return LogMessage{Subject: subject, Time: at, Data: data}
 }

@@ -35,7 +35,7 @@ func fuzzWire(f *testing.F, named string) {
 // so nothing may pass but what needs no signature.
 func through(t *testing.T, f *fleet, data []byte) {
 	o := NewOpener(f.m, f.access)
-	if _, err := o.FromNode(0, "x", t0, data); err == nil {
+	if _, err := o.FromNode(0, storedAt("x", t0, data)); err == nil {
 		t.Fatal("an envelope that nobody signed was opened as a node's")
 	}
 	if _, err := o.FromGateway("x", data); err == nil {

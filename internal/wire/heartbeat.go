@@ -219,7 +219,7 @@ func (o *Opener) presence(ref PresenceRef, msg LogMessage) ([]byte, error) {
 		if epoch := o.manifest.subjectEpoch(); ref.Epoch != epoch {
 			return nil, fmt.Errorf("heartbeat of a node of epoch %d; the manifest has epoch %d", ref.Epoch, epoch)
 		}
-		return o.FromNode(ref.Node, msg.Subject, msg.Time, msg.Data)
+		return o.FromNode(ref.Node, msg)
 	}
 	var e Envelope
 	if err := Decode(msg.Data, MaxHeartbeat, &e); err != nil {

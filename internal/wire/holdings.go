@@ -197,8 +197,8 @@ func OpenHeld(m *Manifest, a *Access, i int, replyTo string, msg LogMessage) (*H
 	if a.RevokesNode(m, i) {
 		return nil, errRevoked
 	}
-	o := NewOpener(m, a)
-	body, err := o.open(i, HeldSubject(replyTo, i), msg.Time, msg.Data, a, maxSealedDeal)
+	msg.Subject, msg.read = HeldSubject(replyTo, i), nil
+	body, err := NewOpener(m, a).open(i, msg, a, maxSealedDeal)
 	if err != nil {
 		return nil, err
 	}

@@ -60,37 +60,36 @@ func NewOpener(m *Manifest, a *Access) *Opener {
 	}
 }
 
-// FromNode opens a live message that must come from node i, and returns its body. at
-// is when the bus stored the message, which must fit the reader's clock. Neither
+// FromNode opens a live message that must come from node i, and returns its body. When
+// the bus stored the message must fit the reader's clock. Neither
 // the node nor its session key may be revoked.
-func (o *Opener) FromNode(i int, subject string, at time.Time, data []byte) ([]byte, error) {
-	if err := o.live(i, at); err != nil {
+func (o *Opener) FromNode(i int, msg LogMessage) ([]byte, error) {
+	if err := o.live(i, msg.Time); err != nil {
 		return nil, err
 	}
-	return o.open(i, subject, at, data, o.access, MaxMessageSize)
+	return o.open(i, msg, o.access, MaxMessageSize)
 }
 
 // FromRound opens a message of a key generation that must come from node i. It is judged
 // by the time at which it was stored, which may be hours ago, and by the access list:
 // who is revoked does not count.
-func (o *Opener) FromRound(i int, subject string, at time.Time, data []byte) ([]byte, error) {
+func (o *Opener) FromRound(i int, msg LogMessage) ([]byte, error) {
 	if o.access.RevokesNode(o.manifest, i) {
 		return nil, errRevoked
 	}
-	return o.open(i, subject, at, data, o.access, maxSealedDeal)
+	return o.open(i, msg, o.access, maxSealedDeal)
 }
 
-func (o *Opener) open(
-	i int, subject string, at time.Time, data []byte, access *Access, limit int,
-) ([]byte, error) {
-	e, d, err := o.claims(i, at, data, limit)
+func (o *Opener) open(i int, msg LogMessage, access *Access, limit int) ([]byte, error) {
+	e, d, err := o.claims(i, msg, limit)
 	if err != nil {
 		return nil, err
 	}
 	if access.RevokesKey(d.Key) {
 		return nil, errRevoked
 	}
-	if !d.verifier.verify(sealed(o.manifest.Hash(), subject, e.Body), e.Signature) {
+	signed := msg.under(o.manifest) != nil // by the key of this delegation
+	if !signed && !d.verifier.verify(sealed(o.manifest.Hash(), msg.Subject, e.Body), e.Signature) {
 		return nil, errUnsigned
 	}
 	return e.Body, nil
@@ -98,11 +97,11 @@ func (o *Opener) open(
 
 // ClaimedBody is FromNode without the check of the message's own signature, for the
 // caller that compared the message with its own, byte for byte.
-func (o *Opener) ClaimedBody(i int, at time.Time, data []byte) ([]byte, error) {
-	if err := o.live(i, at); err != nil {
+func (o *Opener) ClaimedBody(i int, msg LogMessage) ([]byte, error) {
+	if err := o.live(i, msg.Time); err != nil {
 		return nil, err
 	}
-	e, d, err := o.claims(i, at, data, MaxMessageSize)
+	e, d, err := o.claims(i, msg, MaxMessageSize)
 	if err == nil && o.access.RevokesKey(d.Key) {
 		err = errRevoked
 	}
@@ -125,9 +124,9 @@ func (o *Opener) live(i int, at time.Time) error {
 
 // claims is all of open but the message's own signature: whose it says it is,
 // and that this node's session key spoke for it at that time.
-func (o *Opener) claims(i int, at time.Time, data []byte, limit int) (*Envelope, *openDelegation, error) {
-	var e Envelope
-	if err := Decode(data, limit, &e); err != nil {
+func (o *Opener) claims(i int, msg LogMessage, limit int) (*Envelope, *openDelegation, error) {
+	e, err := msg.envelope(o.manifest, limit)
+	if err != nil {
 		return nil, nil, err
 	}
 	d, err := o.delegation(e.Delegation)
@@ -137,10 +136,20 @@ func (o *Opener) claims(i int, at time.Time, data []byte, limit int) (*Envelope,
 	if int(d.Node) != i {
 		return nil, nil, fmt.Errorf("message of node %d in the slot of node %d", d.Node, i)
 	}
+	at := msg.Time
 	if at.Before(time.Unix(d.NotBefore, 0).Add(-ClockSkew)) || at.After(time.Unix(d.NotAfter, 0).Add(ClockSkew)) {
 		return nil, nil, errDelegation
 	}
-	return &e, d, nil
+	return e, d, nil
+}
+
+// envelope is the message, decoded.
+func (msg LogMessage) envelope(m *Manifest, limit int) (*Envelope, error) {
+	if read := msg.under(m); read != nil && len(msg.Data) <= limit {
+		return &read.envelope, nil
+	}
+	var e Envelope
+	return &e, Decode(msg.Data, limit, &e)
 }
 
 func (o *Opener) delegation(raw []byte) (*openDelegation, error) {

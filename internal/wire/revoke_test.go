@@ -47,20 +47,20 @@ func TestRevocation(t *testing.T) {
 			subject2 := strings.Replace(subject0, "deal.0", "deal.2", 1)
 			byOld, byFresh := old.Seal(f.m, subject, nil), fresh.Seal(f.m, subject, nil)
 			by2, task := f.sessions[2].Seal(f.m, subject2, nil), SealGateway(f.gateway, "gw", f.m, "work.x", nil)
-			if _, err := o.FromNode(1, subject, t0, byOld); err != nil { // it is remembered now
+			if _, err := o.FromNode(1, storedAt(subject, t0, byOld)); err != nil { // it is remembered now
 				t.Fatal(err)
 			}
 			o.SetAccess(f.with(test.revoked))
 			open := func(node int, subject string, data []byte) bool {
-				_, err := o.FromNode(node, subject, t0, data)
+				_, err := o.FromNode(node, storedAt(subject, t0, data))
 				if err != nil && !errors.Is(err, errRevoked) {
 					t.Error(err)
 				}
-				_, claimed := o.ClaimedBody(node, t0, data)
+				_, claimed := o.ClaimedBody(node, storedAt("", t0, data))
 				if (claimed == nil) != (err == nil) {
 					t.Errorf("ClaimedBody says %v, FromNode %v", claimed, err)
 				}
-				if _, round := o.FromRound(node, subject, t0, data); (round == nil) != (err == nil) {
+				if _, round := o.FromRound(node, storedAt(subject, t0, data)); (round == nil) != (err == nil) {
 					t.Errorf("FromRound says %v, FromNode %v", round, err)
 				}
 				return err == nil
@@ -123,14 +123,14 @@ func TestLiveMessagesAreJudgedByTheOwnClock(t *testing.T) {
 	} {
 		o := NewOpener(f.m, f.access)
 		o.SetTime(t0.Add(ahead))
-		_, err := o.FromNode(0, subject0, t0, data)
+		_, err := o.FromNode(0, storedAt(subject0, t0, data))
 		if (err == nil) != counts || !counts && !errors.Is(err, errTime) {
 			t.Errorf("clock %s ahead of the stream's time: %v", ahead, err)
 		}
-		if _, err := o.ClaimedBody(0, t0, data); (err == nil) != counts {
+		if _, err := o.ClaimedBody(0, storedAt("", t0, data)); (err == nil) != counts {
 			t.Errorf("own message, clock %s ahead: %v", ahead, err)
 		}
-		if _, err := o.FromRound(0, subject0, t0, data); err != nil {
+		if _, err := o.FromRound(0, storedAt(subject0, t0, data)); err != nil {
 			t.Errorf("rounds are judged by the time of their storing: %v", err)
 		}
 	}
@@ -149,7 +149,7 @@ func TestWipedSessionKey(t *testing.T) {
 	if ed25519.Verify(key.Public(), nil, key.sign(nil)) {
 		t.Error("a wiped key's private half is still in memory")
 	}
-	if _, err := NewOpener(f.m, f.access).FromNode(0, subject0, t0, before); err != nil {
+	if _, err := NewOpener(f.m, f.access).FromNode(0, storedAt(subject0, t0, before)); err != nil {
 		t.Errorf("what it sealed before: %v", err)
 	}
 	(*SessionKey)(nil).Wipe()

@@ -55,6 +55,8 @@ type LogMessage struct {
 	Time    time.Time // when the stream stored it
 	Data    []byte
 	Trace   string // the traceparent beside it, for those who trace; proof of nothing
+
+	read *readMessage // what a Reader read of it; nil: an Opener does so itself
 }
 
 // Verdict says what already stands in a slot that a node wants to fill.

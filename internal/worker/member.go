@@ -63,7 +63,8 @@ func (m *member) begin() (err error) {
 		return err
 	}
 	m.run = machine.New(machine.Config[*node]{
-		Machine: m.node, Lock: &m.host.lock, Lineage: lineage, Bus: m.cfg.Bus, Log: m.log,
+		Machine: m.node, Lock: &m.host.lock, Lineage: lineage, Manifest: m.cfg.Manifest, Bus: m.cfg.Bus,
+		Log:    m.log,
 		Tracer: m.cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(m.cfg.Index)},
 		Observe: m.report, Start: m.start, Perform: m.perform, Tick: m.tick,
 	})

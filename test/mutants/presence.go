@@ -17,7 +17,7 @@ var presenceMutants = []Mutant{
 	edit("copies of heartbeats count", presenceFile, "before == 0 || h.After != before", "before == 0").
 		killed("whoever copies a heartbeat is not heard", inProtocol, "TestReplayedHeartbeats"),
 	edit("heartbeats are not opened for their sender", heartbeatFile,
-		"return o.FromNode(ref.Node, msg.Subject, msg.Time, msg.Data)", "return UnverifiedBody(msg.Data), nil").
+		"return o.FromNode(ref.Node, msg)", "return UnverifiedBody(msg.Data), nil").
 		killed("a heartbeat is its sender's", "internal/wire", "TestHeartbeatIsItsSenders"),
 	never("a gateway speaks for another", heartbeatFile, "e.Gateway != ref.Gateway").
 		killed("a heartbeat is its sender's", "internal/wire", "TestHeartbeatIsItsSenders"),

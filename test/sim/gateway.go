@@ -78,8 +78,10 @@ func (g *gateway) start() {
 	life.lineage = w.learn(w.founding(w.manifest))
 	g.gatewayLife = life
 	w.tracef("%s starts, life %d", g.name, g.lives)
+	few := protocol.Range{Least: 1 + w.rng.IntN(3), Most: 4}
 	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{
-		Name: g.name, Manifest: w.manifest, Lineage: life.lineage, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
+		Name: g.name, Manifest: w.manifest, Lineage: life.lineage, Access: w.access,
+		Batches: few, Bulk: protocol.Range{Least: 1, Most: 3},
 		PerSlice: w.perSlice(), CompactEntries: g.compact(),
 		Address:    func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 		Descriptor: func(string, string, []byte, [32]byte) (string, error) { return "", nil }, // the client's to check
