@@ -173,7 +173,8 @@ func (k *keygen) open(b *keygenBatch) {
 }
 
 func (k *keygen) publish(b *keygenBatch) {
-	task := (&wire.Task{Job: b.job.Signed, Part: uint32(b.part), Attempt: uint32(b.attempt)}).For(b.view.manifest)
+	task := (&wire.Task{Job: b.job.Signed, Part: uint32(b.part), Attempt: uint32(b.attempt)}).
+		For(b.view.manifest).InForm(k.directory.views.form(b.view))
 	k.out.do(
 		PublishTask{Subject: wire.TaskSubject(task, b.job.ID), Body: wire.Encode(task), Trace: b.job.Signed.Trace},
 		After{Delay: batchPoll, Timer: Timer{b.id, timerBatch}},
