@@ -80,9 +80,9 @@ var generator = func() Affine {
 
 var one = *new(field.Element).One()
 
-// double sets p = 2p; without t, which only an addition needs, p.t is left wrong.
-// "Twisted Edwards Curves Revisited", section 3.3.
-func (p *extended) double(t bool) {
+// double sets p = 2p, but for p.t, which only an addition needs. "Twisted Edwards Curves
+// Revisited", section 3.3.
+func (p *extended) double() {
 	var xx, yy, zz, e, g, h, f field.Element
 	xx.Square(&p.x)
 	yy.Square(&p.y)
@@ -95,9 +95,6 @@ func (p *extended) double(t bool) {
 	p.x.Multiply(&e, &f)
 	p.y.Multiply(&g, &h)
 	p.z.Multiply(&f, &g)
-	if t {
-		p.t.Multiply(&e, &h)
-	}
 }
 
 // MulByCofactor multiplies each point by 8, which makes the identity or a point of prime
@@ -107,7 +104,7 @@ func MulByCofactor(points []Affine) {
 	for i := range points {
 		products[i] = points[i].extend()
 		for range 3 {
-			products[i].double(false)
+			products[i].double()
 		}
 	}
 	affine(points, products)
@@ -123,16 +120,11 @@ func BaseMults(out []Affine, scalars []Scalar) {
 	products := make([]extended, len(out))
 	defer clear(products)
 	for i := range scalars {
-		products[i] = secretBaseMult(&scalars[i])
+		b := EncodeScalar(&scalars[i])
+		products[i] = baseMult(&b)
+		clear(b[:])
 	}
 	affine(out, products)
-}
-
-// secretBaseMult is one multiple in coordinates that say more of the scalar than the point does.
-func secretBaseMult(s *Scalar) extended {
-	b := EncodeScalar(s)
-	defer clear(b[:])
-	return baseMult(&b)
 }
 
 // DivideByCofactor sets s = s/8, so that 8 times s·G is what s·G was. Constant time.
