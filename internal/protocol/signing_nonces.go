@@ -23,7 +23,7 @@ func (s *signing) draw() []Effect {
 	s.to(signDrawing)
 	items, rand, publish, session := s.items, s.node.cfg.Rand, s.publishCommit(), s.request.session
 	return []Effect{s.compute("draw nonces", func() Event {
-		nonces, points, err := frost.Commit(rand, session, items)
+		nonces, points, err := frost.Commit(rand, session, form, items)
 		if err != nil {
 			return noncesMade{s: s, items: items, err: err}
 		}
