@@ -61,9 +61,9 @@ func (s *signJobs) onCommit(a *attempt, node int, body []byte, at, now time.Time
 		return
 	}
 	a.commits.arrivals[pos].at, a.commits.arrivals[pos].heard = at, now
-	suite, count := a.suite(), len(a.items)
+	form, suite, count := a.form, a.suite(), len(a.items)
 	run := func() Event {
-		return attemptChecked{a: a, pos: pos, err: frost.CheckCommitment(suite, count, points)}
+		return attemptChecked{a: a, pos: pos, err: frost.CheckCommitment(form, suite, count, points)}
 	}
 	if count <= inlineChecks {
 		s.onChecked(run().(attemptChecked))
@@ -173,11 +173,11 @@ func (s *signJobs) aggregate(a *attempt) {
 	a.aggregating = true
 	s.answered(a)
 	s.out.round(a.job.activeJob, RoundShares, a.id, a.suite(), last)
-	items, set := a.items, a.set
+	form, items, set := a.form, a.items, a.set
 	s.out.do(Compute{
 		Urgent: len(items) <= wire.InteractiveItems, Name: "aggregate", Trace: a.job.Signed.Trace,
 		Run: func() Event {
-			sigs, blame, err := frost.Aggregate(items, set, shares)
+			sigs, blame, err := frost.Aggregate(form, items, set, shares)
 			return aggregated{a: a, sigs: sigs, blame: blame, err: err}
 		},
 	})

@@ -74,7 +74,7 @@ func (s *signing) ownCommit(pos int) bool {
 }
 
 func (s *signing) check(pos int) []Effect {
-	a, suite, count := s.commits.arrivals[pos], s.suite, s.count
+	a, form, suite, count := s.commits.arrivals[pos], s.request.form, s.suite, s.count
 	if a.state != checkPending || suite == 0 {
 		return nil // judged, or to be checked once the suite is known
 	}
@@ -82,7 +82,7 @@ func (s *signing) check(pos int) []Effect {
 		return s.onChecked(commitChecked{s: s, pos: pos})
 	}
 	run := func() Event {
-		return commitChecked{s: s, pos: pos, err: frost.CheckCommitment(suite, count, a.Points)}
+		return commitChecked{s: s, pos: pos, err: frost.CheckCommitment(form, suite, count, a.Points)}
 	}
 	if count <= inlineChecks {
 		return s.onChecked(run().(commitChecked))

@@ -21,7 +21,8 @@ func (s *signing) draw() []Effect {
 		return ended
 	}
 	s.to(signDrawing)
-	items, rand, publish, session := s.items, s.node.cfg.Rand, s.publishCommit(), s.request.session
+	items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()
+	session, form := s.request.session, s.request.form
 	return []Effect{s.compute("draw nonces", func() Event {
 		nonces, points, err := frost.Commit(rand, session, form, items)
 		if err != nil {
