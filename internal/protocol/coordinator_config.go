@@ -19,4 +19,5 @@ type CoordinatorConfig struct {
 	MaxBatches, MaxBulk int
 	// PerSlice bounds the keys that a node deals in one message of a resharing; 0: as many as fit.
 	PerSlice int
+	Oracle   Oracle // nil: none
 }

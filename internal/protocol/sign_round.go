@@ -173,11 +173,12 @@ func (s *signJobs) aggregate(a *attempt) {
 	a.aggregating = true
 	s.answered(a)
 	s.out.round(a.job.activeJob, RoundShares, a.id, a.suite(), last)
-	form, items, set := a.form, a.items, a.set
+	form, items, set, oracle := a.form, a.items, a.set, s.cfg.Oracle
 	s.out.do(Compute{
 		Urgent: len(items) <= wire.InteractiveItems, Name: "aggregate", Trace: a.job.Signed.Trace,
 		Run: func() Event {
 			sigs, blame, err := frost.Aggregate(form, items, set, shares)
+			oracle.Signatures(form, items, set, shares, sigs)
 			return aggregated{a: a, sigs: sigs, blame: blame, err: err}
 		},
 	})
@@ -202,8 +203,13 @@ func (s *signJobs) onAggregated(e aggregated) {
 	if s.attempts[a.id] != a || a.closed {
 		return
 	}
+	suite := a.suite()
 	a.close()
 	j, culprit := a.job, -1
+	if err := stoppedFor(s.cfg.Oracle, suite); err != nil {
+		s.out.fail(j.activeJob, wire.Refuse(wire.CodeInternal, "%v", err))
+		return
+	}
 	for _, b := range e.blame {
 		s.proven(a, b.Index, BlameShare, b.Reason)
 		culprit = e.blame[0].Index
