@@ -18,7 +18,8 @@ type noOracle struct{}
 
 func (noOracle) Shares(frost.Form, []frost.Item, []frost.NonceCommitment, int, []byte) {}
 
-func (noOracle) Signatures(frost.Form, []frost.Item, []frost.NonceCommitment, [][]byte, []frost.Signature) {}
+func (noOracle) Signatures(frost.Form, []frost.Item, []frost.NonceCommitment, [][]byte, []frost.Signature) {
+}
 
 func (noOracle) Stopped() error { return nil }
 
