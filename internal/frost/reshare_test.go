@@ -153,7 +153,7 @@ func (h *holders) sign(t testing.TB, nodes []int) {
 	t.Helper()
 	items, under := h.items(t)
 	g := commitAll(t, h.suite, items, nodes)
-	sigs, blame, err := Aggregate(g.public(), g.set, g.signAll(t))
+	sigs, blame, err := Aggregate(form, g.public(), g.set, g.signAll(t))
 	if err != nil || blame != nil {
 		t.Fatal(err, blame)
 	}

@@ -45,16 +45,17 @@ type contribution struct {
 
 // Aggregate makes signatures of the shares that the nodes of a set sent:
 // shares[j], 32 bytes per item, is the answer of set[j]. The set has exactly T
-// entries.
+// entries, with nonces in the form of the session.
 //
-// It sums up, and verifies the final signatures under the output keys (BIP 340
-// as a batch, Ed25519 one by one). Only where that fails are the shares checked
+// It sums up, and verifies the final signatures under the output keys (as a
+// batch, but Ed25519 one by one in form 0). Only where that fails are the shares checked
 // one by one, and blame names each node that sent a bad one. sigs has an entry
 // per item, without Bytes where the item failed; an entry that has some is
 // a valid signature even if err is not nil. err reports invalid inputs: of the
 // whole call, in which case there is neither signature nor blame, or of single
 // items, which then have no signature.
-func Aggregate(items []Item, set []NonceCommitment, shares [][]byte) (sigs []Signature, blame []Blame, err error) {
+func Aggregate(form Form, items []Item, set []NonceCommitment, shares [][]byte) (
+	sigs []Signature, blame []Blame, err error) {
 	if err := validateItems(items); err != nil {
 		return nil, nil, err
 	}
@@ -67,19 +68,21 @@ func Aggregate(items []Item, set []NonceCommitment, shares [][]byte) (sigs []Sig
 	}
 	slices.SortStableFunc(all, func(a, b contribution) int { return cmp.Compare(a.Index, b.Index) })
 	k := items[0].Key
-	sorted, err := sortedSet(k.Suite, k.N, k.T, len(items), set)
+	size := form.NonceSize(k.Suite)
+	sorted, err := sortedSet(size, k.N, k.T, len(items), set)
 	var lengths *Blame
 	if err != nil && !errors.As(err, &lengths) {
 		return nil, nil, err
 	}
-	if blame = wrongLengths(k.Suite, len(items), all); blame != nil {
+	if blame = wrongLengths(size, len(items), all); blame != nil {
 		return make([]Signature, len(items)), blame, nil
 	}
-	newAggregator := newSecpAggregator
+	var a aggregator
 	if k.Suite == Ed25519 {
-		newAggregator = newEd25519Aggregator
+		a, err = newEd25519Aggregator(form, k.N, k.T, sorted, len(items))
+	} else {
+		a, err = newSecpAggregator(k.N, k.T, sorted, len(items))
 	}
-	a, err := newAggregator(k.N, k.T, sorted, len(items))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,10 +90,10 @@ func Aggregate(items []Item, set []NonceCommitment, shares [][]byte) (sigs []Sig
 }
 
 // wrongLengths blames the nodes whose contributions can't be cut into items.
-func wrongLengths(s Suite, count int, all []contribution) []Blame {
+func wrongLengths(size, count int, all []contribution) []Blame {
 	var blame []Blame
 	for _, c := range all {
-		if len(c.Points) != count*s.NonceSize() {
+		if len(c.Points) != count*size {
 			blame = append(blame, Blame{c.Index, AllItems, reasonCommitmentLength})
 		} else if len(c.shares) != count*ScalarSize {
 			blame = append(blame, Blame{c.Index, AllItems, reasonShareLength})

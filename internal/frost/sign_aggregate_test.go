@@ -1,8 +1,13 @@
 package frost
 
 import (
+	"bytes"
 	"slices"
 	"testing"
+
+	"github.com/oasisprotocol/curve25519-voi/curve"
+
+	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 )
 
 // signed is a batch after round two.
@@ -54,7 +59,7 @@ func TestAggregateBlames(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				set, shares := slices.Clone(set), slices.Clone(good)
 				c.do(set, shares)
-				sigs, blame, err := Aggregate(items, set, shares)
+				sigs, blame, err := Aggregate(form, items, set, shares)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -106,7 +111,7 @@ func TestAggregateRefuses(t *testing.T) {
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
-				if sigs, blame, err := Aggregate(f()); err == nil || sigs != nil || blame != nil {
+				if sigs, blame, err := aggregateAll(f()); err == nil || sigs != nil || blame != nil {
 					t.Fatalf("got %x, %v, %v", sigs, blame, err)
 				}
 			})
@@ -120,7 +125,7 @@ func TestAggregateOrder(t *testing.T) {
 		items, set, shares := signed(t, s, 5, 3, 2)
 		slices.Reverse(set)
 		slices.Reverse(shares)
-		sigs, blame, err := Aggregate(items, set, shares)
+		sigs, blame, err := Aggregate(form, items, set, shares)
 		if err != nil || blame != nil {
 			t.Fatal(err, blame)
 		}
@@ -128,11 +133,15 @@ func TestAggregateOrder(t *testing.T) {
 	})
 }
 
+func aggregateAll(items []Item, set []NonceCommitment, shares [][]byte) ([]Signature, []Blame, error) {
+	return Aggregate(form, items, set, shares)
+}
+
 func FuzzCheckCommitment(f *testing.F) {
 	for _, s := range []Suite{Secp256k1TR, Ed25519} {
 		g := newSigning(f, s, 3, 2, 2)
 		f.Add(byte(s), 2, g.set[0].Points)
-		f.Add(byte(s), 1, replace(g.set[0].Points, 0, notAPoint(s))[:s.NonceSize()])
+		f.Add(byte(s), 1, replace(g.set[0].Points, 0, notANonce(s))[:form.NonceSize(s)])
 	}
 	items := map[Suite][][]Item{}
 	for _, s := range []Suite{Secp256k1TR, Ed25519} {
@@ -140,7 +149,7 @@ func FuzzCheckCommitment(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b byte, count int, points []byte) {
 		s := Suite(b)
-		err := CheckCommitment(s, count, points)
+		err := CheckCommitment(form, s, count, points)
 		if !s.Valid() || count != 1 {
 			return
 		}
@@ -179,7 +188,7 @@ func FuzzAggregate(f *testing.F) {
 		if at >= 0 && at < len(shares[1]) {
 			shares[1][at] ^= xor
 		}
-		sigs, blame, err := Aggregate(b.items, b.set, shares)
+		sigs, blame, err := Aggregate(form, b.items, b.set, shares)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +211,7 @@ func TestCopiedCommitmentIsBlamed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sigs, blame, err := Aggregate(g.public(), g.set, [][]byte{share, share})
+		sigs, blame, err := Aggregate(form, g.public(), g.set, [][]byte{share, share})
 		if want := []Blame{{1, 0, reasonShare}, {1, 1, reasonShare}}; err != nil || !slices.Equal(blame, want) {
 			t.Fatalf("blame %v, %v, want %v", blame, err, want)
 		}
@@ -210,15 +219,69 @@ func TestCopiedCommitmentIsBlamed(t *testing.T) {
 	})
 }
 
+// Divided nonces have no torsion to forge: whoever adds some has committed to what he did
+// before, and all sign and aggregate as if it were not there.
+func TestForgedTorsionIsNone(t *testing.T) {
+	g := newSigning(t, Ed25519, 3, 2, 2)
+	for half := range 2 {
+		for i, torsion := range curve.EIGHT_TORSION {
+			g = commitAll(t, Ed25519, g.items, upTo(2))
+			forged := slices.Clone(g.set[1].Points)
+			addTorsionTo(t, forged[64*half:][:64], torsion)
+			if i > 0 == bytes.Equal(forged, g.set[1].Points) {
+				t.Fatal("nothing was forged")
+			}
+			if err := CheckCommitment(form, Ed25519, 2, forged); err != nil {
+				t.Errorf("torsion %d: %v", i, err)
+			}
+			second, err := g.nonces[1].Sign(g.set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g.set[1].Points = forged
+			first, err := g.nonces[0].Sign(g.set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sigs, blame, err := Aggregate(form, g.public(), g.set, [][]byte{first, second})
+			if err != nil || blame != nil {
+				t.Fatalf("torsion %d: %v, blame %v", i, err, blame)
+			}
+			checkSigs(t, g.public(), sigs, nil)
+		}
+	}
+}
+
+// addTorsionTo adds a point of small order to one by its coordinates.
+func addTorsionTo(t *testing.T, coordinates []byte, torsion *edwards25519.Point) {
+	t.Helper()
+	var a edwards25519.Affine
+	if !a.SetCoordinates(coordinates) {
+		t.Fatal("no point")
+	}
+	b := a.Encode()
+	p, err := edwards25519.DecodeTrusted(b[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = edwards25519.Encode(p.Add(p, torsion))
+	if a, err = edwards25519.DecodeAffine(b[:]); err != nil {
+		t.Fatal(err)
+	}
+	copy(coordinates, a.AppendCoordinates(nil))
+}
+
 // A point of mixed order that was not refused before makes the signature fail, and
 // it is the commitment that is blamed.
 func TestMixedOrderIsBlamed(t *testing.T) {
+	form = 0
+	defer func() { form = FormDivided }()
 	for half := range 2 {
 		g := newSigning(t, Ed25519, 3, 1, 1)
 		shares := g.signAll(t)
 		g.set[0].Points = slices.Clone(g.set[0].Points)
 		addTorsion(g.set[0].Points[32*half:][:32])
-		sigs, blame, err := Aggregate(g.public(), g.set, shares)
+		sigs, blame, err := Aggregate(form, g.public(), g.set, shares)
 		if want := []Blame{{0, 0, reasonCommitmentPoint}}; err != nil || !slices.Equal(blame, want) {
 			t.Fatalf("blame %v, %v, want %v", blame, err, want)
 		}

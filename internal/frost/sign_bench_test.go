@@ -23,7 +23,7 @@ func BenchmarkCommit(b *testing.B) {
 		items := newItems(b, s, n, t, count)
 		b.ResetTimer()
 		for range b.N {
-			if _, _, err := Commit(rand.Reader, [32]byte{}, items[0]); err != nil {
+			if _, _, err := Commit(rand.Reader, [32]byte{}, form, items[0]); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -35,7 +35,7 @@ func BenchmarkCheckCommitment(b *testing.B) {
 		g := newSigning(b, s, n, t, count)
 		b.ResetTimer()
 		for range b.N {
-			if err := CheckCommitment(s, count, g.set[0].Points); err != nil {
+			if err := CheckCommitment(form, s, count, g.set[0].Points); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -48,7 +48,7 @@ func BenchmarkSign(b *testing.B) {
 		b.ResetTimer()
 		for range b.N {
 			b.StopTimer()
-			nonces, points, err := Commit(rand.Reader, [32]byte{}, g.items[0])
+			nonces, points, err := Commit(rand.Reader, [32]byte{}, form, g.items[0])
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -68,7 +68,7 @@ func BenchmarkAggregate(b *testing.B) {
 		items := g.public()
 		b.ResetTimer()
 		for range b.N {
-			if _, blame, err := Aggregate(items, g.set, shares); err != nil || blame != nil {
+			if _, blame, err := Aggregate(form, items, g.set, shares); err != nil || blame != nil {
 				b.Fatal(err, blame)
 			}
 		}

@@ -144,7 +144,7 @@ func TestSignUnderChildren(t *testing.T) {
 			for _, nodes := range subsets(c.n, c.t) {
 				t.Run(fmt.Sprint(size(c.n, c.t), nodes), func(t *testing.T) {
 					g := commitAll(t, s, items, nodes)
-					sigs, blame, err := Aggregate(g.public(), g.set, g.signAll(t))
+					sigs, blame, err := Aggregate(form, g.public(), g.set, g.signAll(t))
 					if err != nil || blame != nil {
 						t.Fatal(err, blame)
 					}
@@ -179,7 +179,7 @@ func TestBlameUnderChildren(t *testing.T) {
 				if slices.Equal(offsets, of) {
 					shareOf(shares[2], victim)[7] ^= 1
 				}
-				sigs, blame, err := Aggregate(g.public(), g.set, shares)
+				sigs, blame, err := Aggregate(form, g.public(), g.set, shares)
 				if want := []Blame{{liar, victim, reasonShare}}; err != nil || !slices.Equal(blame, want) {
 					t.Fatalf("blame %v, %v; want %v", blame, err, want)
 				}
@@ -253,7 +253,7 @@ func TestOffsetsRefused(t *testing.T) {
 				fine := it
 				it.Offsets = offsets
 				noKey := strings.HasPrefix(name, "identity")
-				n, points, err := Commit(rand.Reader, [32]byte{}, []Item{fine, it})
+				n, points, err := Commit(rand.Reader, [32]byte{}, form, []Item{fine, it})
 				if err == nil || errors.Is(err, ErrChild) != noKey || n != nil || points != nil {
 					t.Fatalf("committed: %v", err)
 				}
@@ -262,7 +262,7 @@ func TestOffsetsRefused(t *testing.T) {
 					{Key: keys[1], Message: it.Message, Tweak: it.Tweak}}}, upTo(2))
 				public := g.public()
 				public[1].Offsets = offsets
-				sigs, blame, err := Aggregate(public, g.set, g.signAll(t))
+				sigs, blame, err := Aggregate(form, public, g.set, g.signAll(t))
 				if err == nil || errors.Is(err, ErrChild) != noKey || blame != nil {
 					t.Fatalf("%v, blame %v", err, blame)
 				}
@@ -303,7 +303,7 @@ func TestCommitCopiesOffsets(t *testing.T) {
 				items[0][i].Offsets[j][15] ^= 1
 			}
 		}
-		sigs, blame, err := Aggregate(before, g.set, g.signAll(t))
+		sigs, blame, err := Aggregate(form, before, g.set, g.signAll(t))
 		if err != nil || blame != nil {
 			t.Fatal(err, blame)
 		}
@@ -321,7 +321,7 @@ func TestNoncesOfChildrenDiffer(t *testing.T) {
 		seen := map[string]string{}
 		commit := func(name string, offsets [][32]byte) []byte {
 			it.Offsets = offsets
-			_, points, err := Commit(mathrand.NewChaCha8([32]byte{7}), [32]byte{1}, []Item{it})
+			_, points, err := Commit(mathrand.NewChaCha8([32]byte{7}), [32]byte{1}, form, []Item{it})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -359,7 +359,7 @@ func BenchmarkChildren(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", s, depth), func(b *testing.B) {
 				for range b.N {
 					g := commitAll(b, s, items, upTo(2))
-					if _, blame, err := Aggregate(g.public(), g.set, g.signAll(b)); err != nil || blame != nil {
+					if _, blame, err := Aggregate(form, g.public(), g.set, g.signAll(b)); err != nil || blame != nil {
 						b.Fatal(err, blame)
 					}
 				}

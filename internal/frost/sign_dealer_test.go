@@ -82,11 +82,11 @@ func commitAll(t testing.TB, s Suite, items [][]Item, nodes []int) *signing {
 	t.Helper()
 	g := &signing{suite: s, items: items, nodes: nodes}
 	for _, i := range nodes {
-		n, points, err := Commit(rand.Reader, [32]byte{}, items[i])
+		n, points, err := Commit(rand.Reader, [32]byte{}, form, items[i])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := CheckCommitment(s, len(items[i]), points); err != nil {
+		if err := CheckCommitment(form, s, len(items[i]), points); err != nil {
 			t.Fatal(err)
 		}
 		g.nonces = append(g.nonces, n)
@@ -133,11 +133,19 @@ func upTo(n int) []int {
 	return out
 }
 
-// eachSuite runs a test for both suites.
+// form is how nonces go over the wire: tests of this package run one after the other.
+var form = FormDivided
+
+// eachSuite runs a test for both suites, and all forms.
 func eachSuite(t *testing.T, f func(*testing.T, Suite)) {
 	for _, s := range []Suite{Secp256k1TR, Ed25519} {
 		t.Run(s.String(), func(t *testing.T) { f(t, s) })
 	}
+	t.Run("ed25519 in form 0", func(t *testing.T) {
+		form = 0
+		defer func() { form = FormDivided }()
+		f(t, Ed25519)
+	})
 }
 
 func size(n, threshold int) string { return fmt.Sprintf("%d-of-%d", threshold, n) }

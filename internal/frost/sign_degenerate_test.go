@@ -74,7 +74,7 @@ func TestChosenOwnShare(t *testing.T) {
 						items[i] = append(items[i], Item{Key: k, Message: make([]byte, 32), Tweak: tweaks[suite][0]})
 					}
 				}
-				honest, points, err := Commit(rand.Reader, [32]byte{}, items[victim])
+				honest, points, err := Commit(rand.Reader, [32]byte{}, form, items[victim])
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -99,7 +99,7 @@ func TestChosenOwnShare(t *testing.T) {
 					answer[3] ^= 1
 					answer[32+3] ^= 1
 				}
-				sigs, blame, err := Aggregate(items[2], set, [][]byte{share, answer})
+				sigs, blame, err := Aggregate(form, items[2], set, [][]byte{share, answer})
 				switch {
 				case err != nil:
 					t.Errorf("%v, own share %d, lying %v: nobody is blamed: %v", suite, own, lies, err)
@@ -116,7 +116,7 @@ func TestChosenOwnShare(t *testing.T) {
 // commitWithAnyShare is Commit, if the share does not stop it, and otherwise
 // Commit with another share: the liar can draw nonces in any case.
 func commitWithAnyShare(s Suite, items []Item) (*Nonces, []byte, error) {
-	if n, points, err := Commit(rand.Reader, [32]byte{}, items); err == nil {
+	if n, points, err := Commit(rand.Reader, [32]byte{}, form, items); err == nil {
 		return n, points, nil
 	}
 	others := slices.Clone(items)
@@ -128,7 +128,7 @@ func commitWithAnyShare(s Suite, items []Item) (*Nonces, []byte, error) {
 		k.Share = secret.New(anyShare)
 		others[i].Key = &k
 	}
-	return Commit(rand.Reader, [32]byte{}, others)
+	return Commit(rand.Reader, [32]byte{}, form, others)
 }
 
 // Two nodes that work together can have equal shares, which the signing
@@ -142,7 +142,7 @@ func TestEqualShares(t *testing.T) {
 		t.Fatal("the shares are not equal")
 	}
 	g := commitAll(t, Ed25519, items, upTo(3))
-	sigs, blame, err := Aggregate(g.public(), g.set, g.signAll(t))
+	sigs, blame, err := Aggregate(form, g.public(), g.set, g.signAll(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestNoBlameOutsideTheFleet(t *testing.T) {
 			"out of range": {{0, nil}, {999, nil}},
 			"twice":        {{0, nil}, {0, g.set[0].Points}},
 		} {
-			if _, blame, err := Aggregate(g.public(), set, shares); err == nil || blame != nil {
+			if _, blame, err := Aggregate(form, g.public(), set, shares); err == nil || blame != nil {
 				t.Errorf("%s: blamed %v, error %v", name, blame, err)
 			}
 		}

@@ -3,7 +3,7 @@ package frost
 import (
 	"bytes"
 	"cmp"
-	"crypto/ed25519"
+
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,6 +23,14 @@ func edwardsSet(n, t int, set []NonceCommitment) (*rfc9591.SignerSet, error) {
 	return rfc9591.NewSignerSet(n, t, ids)
 }
 
+// edwardsForm is how the nonces of a session go over the wire.
+func edwardsForm(form Form) rfc9591.Form {
+	if form >= FormDivided {
+		return rfc9591.Divided
+	}
+	return rfc9591.Encoded
+}
+
 // edwardsBatch is heldBatch for ed25519.
 type edwardsBatch []edwardsHeld
 
@@ -31,15 +39,6 @@ type edwardsHeld struct {
 	message []byte
 	share   []byte
 	nonce   *rfc9591.SecNonce
-	pub     *rfc9591.PubNonce
-}
-
-// decode decodes another node's nonce; the own one needs no check.
-func (h *edwardsHeld) decode(nonce []byte) (*rfc9591.PubNonce, bool) {
-	if bytes.Equal(nonce, h.pub.Bytes()) {
-		return h.pub, true
-	}
-	return rfc9591.ParsePubNonce(nonce)
 }
 
 func (b edwardsBatch) wipe() {
@@ -49,36 +48,44 @@ func (b edwardsBatch) wipe() {
 	}
 }
 
-func commitEd25519(rand io.Reader, session [32]byte, items []Item) (heldBatch, []byte, error) {
+func commitEd25519(rand io.Reader, session [32]byte, form Form, items []Item) (heldBatch, []byte, error) {
 	keys, errs := openEd25519Keys(items)
 	for i, err := range errs {
 		if err != nil {
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
 		}
 	}
-	batch := make(edwardsBatch, 0, len(items))
-	points := make([]byte, 0, len(items)*Ed25519.NonceSize())
+	batch, nonces := make(edwardsBatch, len(items)), make([]rfc9591.SecNonce, len(items))
 	for i, it := range items {
-		nonce, pub, err := drawEd25519(rand, it, keys[i], session, i)
-		if err != nil {
-			batch.wipe()
+		batch[i] = edwardsHeld{keys[i], bytes.Clone(it.Message), bytes.Clone(it.Key.Share.Expose()), &nonces[i]}
+		if err := drawEd25519(&nonces[i], rand, it, keys[i], session, i); err != nil {
+			batch[:i+1].wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
 		}
-		batch = append(batch, edwardsHeld{keys[i], bytes.Clone(it.Message), bytes.Clone(it.Key.Share.Expose()), nonce, pub})
-		points = append(points, pub.Bytes()...)
+	}
+	points, err := rfc9591.Publish(edwardsForm(form), nonces)
+	if err != nil {
+		batch.wipe()
+		return nil, nil, err
 	}
 	return batch, points, nil
 }
 
 // openEd25519Keys decodes each item's public key and adds the offsets, or returns an
-// error in that place.
+// error in that place. A key that comes again is decoded once.
 func openEd25519Keys(items []Item) ([]*rfc9591.Key, []error) {
 	keys, wrong := make([]*rfc9591.Key, len(items)), make([]error, len(items))
 	offsets := make([][][ScalarSize]byte, len(items))
+	known := make(map[[32]byte]int, len(items))
 	for i := range items {
 		k := items[i].Key
-		keys[i], wrong[i] = rfc9591.NewKey(k.N, k.T, k.PublicKey, k.VSSCommitment)
 		offsets[i] = items[i].Offsets
+		if at, ok := known[[32]byte(k.PublicKey)]; ok && sameKey(k, items[at].Key) {
+			keys[i], wrong[i] = keys[at], wrong[at]
+			continue
+		}
+		keys[i], wrong[i] = rfc9591.NewKey(k.N, k.T, k.PublicKey, k.VSSCommitment)
+		known[[32]byte(k.PublicKey)] = i
 	}
 	keys, errs := rfc9591.Children(keys, offsets)
 	for i := range errs {
@@ -89,15 +96,21 @@ func openEd25519Keys(items []Item) ([]*rfc9591.Key, []error) {
 	return keys, errs
 }
 
+// sameKey reports whether two keys of one batch are the same, but for the share.
+func sameKey(a, b *Key) bool {
+	return a == b || bytes.Equal(a.PublicKey, b.PublicKey) && bytes.Equal(a.VSSCommitment, b.VSSCommitment)
+}
+
 // drawEd25519 draws an item's nonces. RFC 9591 hashes nothing but randomness and the
 // share into them, so session, place and message go into the randomness, and so does
 // the key that signs where it is a child.
-func drawEd25519(rand io.Reader, it Item, key *rfc9591.Key, session [32]byte, position int) (
-	*rfc9591.SecNonce, *rfc9591.PubNonce, error) {
+func drawEd25519(
+	nonce *rfc9591.SecNonce, rand io.Reader, it Item, key *rfc9591.Key, session [32]byte, position int,
+) error {
 	var random [2 * freshSize]byte // of the hiding and of the binding nonce
 	defer clear(random[:])
 	if _, err := io.ReadFull(rand, random[:]); err != nil {
-		return nil, nil, fmt.Errorf("drawing a nonce: %w", err)
+		return fmt.Errorf("drawing a nonce: %w", err)
 	}
 	place := binary.BigEndian.AppendUint32(nil, uint32(position))
 	parts := [][]byte{nil, session[:], place, nil, it.Message}
@@ -111,7 +124,7 @@ func drawEd25519(rand io.Reader, it Item, key *rfc9591.Key, session [32]byte, po
 		copy(half, bound[:])
 		clear(bound[:])
 	}
-	return rfc9591.NonceGen(bytes.NewReader(random[:]), it.Key.Share.Expose())
+	return nonce.Draw(bytes.NewReader(random[:]), it.Key.Share.Expose())
 }
 
 func (b edwardsBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
@@ -119,23 +132,24 @@ func (b edwardsBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
+	inputs, err := b.inputs(h, set)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := rfc9591.NewSessions(signers, inputs)
+	if err != nil {
+		return nil, err
+	}
 	id := edwardsID(h.index)
-	claims := make([]rfc9591.Claim, len(b))
-	out := make([]byte, 0, len(b)*ScalarSize)
-	for i := range b {
-		nonces, blame := decodeNonces(Ed25519, set, i, b[i].decode)
-		if blame != nil {
-			return nil, blame[0]
-		}
-		session, err := rfc9591.NewSession(b[i].key, signers, nonces, b[i].message)
+	claims := make([]rfc9591.Claim, len(sessions))
+	out := make([]byte, 0, len(sessions)*ScalarSize)
+	for i := range sessions {
+		share, err := sessions[i].Sign(b[i].nonce, b[i].share, id)
 		if err != nil {
+			clear(out)
 			return nil, fmt.Errorf("item %d: %w", i, err)
 		}
-		share, err := session.Sign(b[i].nonce, b[i].share, id)
-		if err != nil {
-			return nil, fmt.Errorf("item %d: %w", i, err)
-		}
-		claims[i] = rfc9591.Claim{Session: session, ID: id, Share: share}
+		claims[i] = rfc9591.Claim{Session: &sessions[i], ID: id, Share: share}
 		out = append(out, share...)
 	}
 	if !rfc9591.VerifyBatch(claims) {
@@ -145,75 +159,29 @@ func (b edwardsBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error)
 	return out, nil
 }
 
-// edwardsAggregator is aggregator for ed25519.
-type edwardsAggregator struct {
-	signers  *rfc9591.SignerSet
-	sessions []*rfc9591.Session
-	shares   [][][]byte
-	set      []NonceCommitment
-}
-
-func newEd25519Aggregator(n, t int, set []NonceCommitment, count int) (aggregator, error) {
-	signers, err := edwardsSet(n, t, set)
-	return &edwardsAggregator{signers, make([]*rfc9591.Session, count), make([][][]byte, count), set}, err
-}
-
-func (a *edwardsAggregator) sum(items []Item, set []NonceCommitment, all []contribution) []summed {
-	out := make([]summed, len(items))
-	keys, errs := openEd25519Keys(items)
-	for i := range items {
-		if out[i].err = errs[i]; out[i].err != nil {
-			continue
+// inputs are those of the batch's sessions. The order of the own nonces is known.
+func (b edwardsBatch) inputs(h *heldNonces, set []NonceCommitment) ([]rfc9591.Input, error) {
+	form := edwardsForm(h.form)
+	inputs := newInputs(len(b), len(set))
+	for j, c := range set {
+		nonces := make([]rfc9591.PubNonce, len(b))
+		if bad := rfc9591.ParseNonces(form, nonces, c.Points, c.Index == h.index); bad >= 0 {
+			return nil, &Blame{c.Index, bad, reasonCommitmentPoint}
 		}
-		shares := make([][]byte, len(all))
-		for j := range all {
-			shares[j] = shareOf(all[j].shares, i)
-		}
-		out[i].sig, out[i].blame, out[i].err = a.sumOne(i, keys[i], items[i].Message, set, shares)
-	}
-	return out
-}
-
-func (a *edwardsAggregator) sumOne(i int, key *rfc9591.Key, message []byte, set []NonceCommitment, shares [][]byte) (
-	[]byte, []*Blame, error) {
-	// That the nonces are of prime order is looked at if the signature fails.
-	nonces, blame := decodeNonces(Ed25519, set, i, rfc9591.ParseCheckedPubNonce)
-	for j, s := range shares {
-		if !rfc9591.IsShare(s) {
-			blame = append(blame, &Blame{set[j].Index, i, reasonShare})
+		for i := range inputs {
+			inputs[i].Nonces[j] = &nonces[i]
 		}
 	}
-	if blame != nil {
-		return nil, blame, nil
+	for i, it := range b {
+		inputs[i].Key, inputs[i].Message = it.key, it.message
 	}
-	session, err := rfc9591.NewSession(key, a.signers, nonces, message)
-	if err != nil {
-		return nil, nil, err
-	}
-	a.sessions[i], a.shares[i] = session, shares
-	sig, err := session.Aggregate(shares)
-	return sig, nil, err
+	return inputs, nil
 }
 
-func (a *edwardsAggregator) invalid(items []Item, sigs [][]byte) []int {
-	var bad []int
-	for i, sig := range sigs {
-		if sig != nil && !ed25519.Verify(a.sessions[i].PublicKey(), items[i].Message, sig) {
-			bad = append(bad, i)
-		}
+func newInputs(count, t int) []rfc9591.Input {
+	inputs, nonces := make([]rfc9591.Input, count), make([]*rfc9591.PubNonce, count*t)
+	for i := range inputs {
+		inputs[i].Nonces = nonces[i*t:][:t:t]
 	}
-	return bad
-}
-
-func (a *edwardsAggregator) outputKey(i int) []byte { return bytes.Clone(a.sessions[i].PublicKey()) }
-
-func (a *edwardsAggregator) fault(i, pos, index int) (string, error) {
-	if _, ok := rfc9591.ParsePubNonce(nonceOf(Ed25519, a.set[pos].Points, i)); !ok {
-		return reasonCommitmentPoint, nil
-	}
-	claim := rfc9591.Claim{Session: a.sessions[i], ID: edwardsID(index), Share: a.shares[i][pos]}
-	if !rfc9591.VerifyBatch([]rfc9591.Claim{claim}) {
-		return reasonShare, nil
-	}
-	return "", nil
+	return inputs
 }

@@ -70,6 +70,7 @@ type Nonces struct {
 // heldNonces is what [Nonces.Sign] takes.
 type heldNonces struct {
 	suite       Suite
+	form        Form
 	n, t, index int
 	count       int
 	points      []byte // as committed
@@ -91,10 +92,10 @@ func (*Nonces) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]"
 // cryptographic source, mixed with the node's share as BIP 445 and RFC 9591
 // specify, and with the session, the item's place in it and its message. So a random
 // source in one state for two sessions, as after the memory of a machine was cloned,
-// gives no nonce twice; within one session nothing helps. It returns the holder and the public nonces, NonceSize bytes per item.
+// gives no nonce twice; within one session nothing helps. It returns the holder and the public nonces, form.NonceSize bytes per item.
 // The keys must have shares, and one suite, number of nodes, threshold and
 // index. Nothing of the items is shared with the caller afterwards.
-func Commit(rand io.Reader, session [32]byte, items []Item) (*Nonces, []byte, error) {
+func Commit(rand io.Reader, session [32]byte, form Form, items []Item) (*Nonces, []byte, error) {
 	if err := validateItems(items); err != nil {
 		return nil, nil, err
 	}
@@ -109,17 +110,20 @@ func Commit(rand io.Reader, session [32]byte, items []Item) (*Nonces, []byte, er
 		}
 	}
 	k := items[0].Key
-	h := &heldNonces{suite: k.Suite, n: k.N, t: k.T, index: index, count: len(items)}
-	commit := commitSecp
-	if k.Suite == Ed25519 {
-		commit = commitEd25519
-	}
+	h := &heldNonces{suite: k.Suite, form: form, n: k.N, t: k.T, index: index, count: len(items)}
+	var batch heldBatch
+	var points []byte
+	var err error
 	source := &fresh{rand: rand, seen: make(map[[32]byte]struct{}, len(items))}
-	batch, points, err := commit(source, session, items)
+	if k.Suite == Ed25519 {
+		batch, points, err = commitEd25519(source, session, form, items)
+	} else {
+		batch, points, err = commitSecp(source, session, items)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if repeats(points, k.Suite.PointSize()) {
+	if repeats(points, form.NonceSize(k.Suite)/2) {
 		batch.wipe()
 		return nil, nil, ErrRandom
 	}
@@ -142,7 +146,7 @@ func (n *Nonces) Sign(set []NonceCommitment) ([]byte, error) {
 		return nil, ErrNoncesUsed
 	}
 	defer h.batch.wipe()
-	sorted, err := sortedSet(h.suite, h.n, h.t, h.count, set)
+	sorted, err := sortedSet(h.form.NonceSize(h.suite), h.n, h.t, h.count, set)
 	if err != nil {
 		return nil, err
 	}

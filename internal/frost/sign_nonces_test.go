@@ -83,7 +83,7 @@ func TestSetLies(t *testing.T) {
 			"negative index":       func(g *signing) { g.set[1].Index = -1 },
 			"short":                func(g *signing) { g.set[1].Points = g.set[1].Points[1:] },
 			"long":                 func(g *signing) { g.set[1].Points = append(slices.Clone(g.set[1].Points), 0) },
-			"not a point":          func(g *signing) { g.set[1].Points = replace(g.set[1].Points, s.PointSize(), notAPoint(s)) },
+			"not a point":          func(g *signing) { g.set[1].Points = replace(g.set[1].Points, form.NonceSize(s)/2, notANonce(s)) },
 			"all zeros":            func(g *signing) { g.set[1].Points = make([]byte, len(g.set[1].Points)) },
 			"own under two labels": func(g *signing) { g.set[1].Points, g.set[0].Points = g.set[0].Points, g.set[1].Points },
 		} {
@@ -102,12 +102,12 @@ func TestSetLies(t *testing.T) {
 }
 
 func swapNonces(s Suite, points []byte) []byte {
-	p := s.PointSize()
+	p := form.NonceSize(s) / 2
 	return slices.Concat(points[p:2*p], points[:p], points[2*p:])
 }
 
 func swapItems(s Suite, points []byte) []byte {
-	n := s.NonceSize()
+	n := form.NonceSize(s)
 	return slices.Concat(points[n:2*n], points[:n], points[2*n:])
 }
 
@@ -120,7 +120,7 @@ func replace(b []byte, at int, with []byte) []byte {
 func TestBadCommitmentIsBlamed(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {
 		g := newSigning(t, s, 3, 2, 3)
-		g.set[1].Points = replace(g.set[1].Points, 2*s.NonceSize(), notAPoint(s))
+		g.set[1].Points = replace(g.set[1].Points, 2*form.NonceSize(s), notANonce(s))
 		_, err := g.nonces[0].Sign(g.set)
 		var blame *Blame
 		if !errors.As(err, &blame) || blame.Index != 1 || blame.Item != 2 {
@@ -150,7 +150,7 @@ func TestItemsAreCopied(t *testing.T) {
 				items[node][i].Key.Share.Wipe()
 			}
 		}
-		sigs, blame, err := Aggregate(public, g.set, g.signAll(t))
+		sigs, blame, err := Aggregate(form, public, g.set, g.signAll(t))
 		if err != nil || blame != nil {
 			t.Fatal(err, blame)
 		}
@@ -178,12 +178,12 @@ func TestSelfCheck(t *testing.T) {
 func TestNoncesDiffer(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {
 		item := newItems(t, s, 3, 2, 1)[0][0]
-		_, points, err := Commit(rand.Reader, [32]byte{}, slices.Repeat([]Item{item}, 100))
+		_, points, err := Commit(rand.Reader, [32]byte{}, form, slices.Repeat([]Item{item}, 100))
 		if err != nil {
 			t.Fatal(err)
 		}
 		seen := map[string]bool{}
-		for p := range slices.Chunk(points, s.PointSize()) {
+		for p := range slices.Chunk(points, form.NonceSize(s)/2) {
 			if seen[string(p)] {
 				t.Fatal("a nonce came up twice")
 			}

@@ -22,12 +22,12 @@ func TestRandomSourceThatRepeatsItself(t *testing.T) {
 	for _, suite := range []Suite{Ed25519, Secp256k1TR} {
 		items := newItems(t, suite, 3, 2, 2)[0]
 		for name, batch := range map[string][]Item{"two": items, "the same twice": {items[0], items[0]}} {
-			n, points, err := Commit(stuck{}, [32]byte{1}, batch)
+			n, points, err := Commit(stuck{}, [32]byte{1}, form, batch)
 			if !errors.Is(err, ErrRandom) || n != nil || points != nil {
 				t.Errorf("%s, %s: committed with a source that is stuck: %v", suite, name, err)
 			}
 		}
-		if _, _, err := Commit(io.LimitReader(stuck{}, 16), [32]byte{1}, items); err == nil {
+		if _, _, err := Commit(io.LimitReader(stuck{}, 16), [32]byte{1}, form, items); err == nil {
 			t.Errorf("%s: committed with half the randomness", suite)
 		}
 	}
@@ -43,13 +43,13 @@ func TestClonedRandomSource(t *testing.T) {
 		other.Message[len(other.Message)-1] ^= 1
 		commit := func(session byte, batch ...Item) []byte {
 			t.Helper()
-			_, points, err := Commit(rand.NewChaCha8([32]byte{7}), [32]byte{31: session}, batch)
+			_, points, err := Commit(rand.NewChaCha8([32]byte{7}), [32]byte{31: session}, form, batch)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return points
 		}
-		size, seen := suite.PointSize(), map[string]string{}
+		size, seen := form.NonceSize(suite)/2, map[string]string{}
 		for name, points := range map[string][]byte{
 			"a session": commit(1, items[0]), "another session": commit(2, items[0]),
 			"another message": commit(1, other), "another message and session": commit(2, other),
@@ -69,11 +69,11 @@ func TestClonedRandomSource(t *testing.T) {
 		source := rand.NewChaCha8([32]byte{7})
 		first := commit(1, items[0], items[1])
 		_, _ = source.Read(make([]byte, map[Suite]int{Secp256k1TR: freshSize, Ed25519: 2 * freshSize}[suite]))
-		_, second, err := Commit(source, [32]byte{31: 1}, items[1:])
+		_, second, err := Commit(source, [32]byte{31: 1}, form, items[1:])
 		if err != nil {
 			t.Fatal(err)
 		}
-		if bytes.Equal(first[suite.NonceSize():], second) {
+		if bytes.Equal(first[form.NonceSize(suite):], second) {
 			t.Errorf("%s: the place does not count", suite)
 		}
 	}

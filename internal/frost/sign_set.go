@@ -15,7 +15,7 @@ import (
 // points.
 type NonceCommitment struct {
 	Index  int    // of the node
-	Points []byte // items * NonceSize
+	Points []byte // items * Form.NonceSize
 }
 
 // Blame names the node at fault and the item. As an error it ends the round.
@@ -46,36 +46,33 @@ const (
 // CheckCommitment checks what a node published for count items: its length,
 // and that every point is canonical, on the curve, of prime order and not the
 // identity. Public data: variable time.
-func CheckCommitment(s Suite, count int, points []byte) error {
+func CheckCommitment(form Form, s Suite, count int, points []byte) error {
 	if !s.Valid() {
 		return fmt.Errorf("unknown suite %d", s)
 	}
 	if count < 1 || count > MaxBatch {
 		return fmt.Errorf("commitment for %d items: want 1 to %d", count, MaxBatch)
 	}
-	if len(points) != count*s.NonceSize() {
-		return fmt.Errorf("%s: %d bytes for %d items, want %d",
-			reasonCommitmentLength, len(points), count, count*s.NonceSize())
+	if size := form.NonceSize(s); len(points) != count*size {
+		return fmt.Errorf("%s: %d bytes for %d items, want %d", reasonCommitmentLength, len(points), count, count*size)
 	}
-	for i := range count {
-		var ok bool
-		b := nonceOf(s, points, i)
-		if s == Secp256k1TR {
-			_, ok = bip445.PubNonceFromWire(b)
-		} else {
-			_, ok = rfc9591.ParsePubNonce(b)
-		}
-		if !ok {
-			return fmt.Errorf("item %d: %s", i, reasonCommitmentPoint)
-		}
+	bad := -1
+	if s == Ed25519 {
+		bad = rfc9591.CheckNonces(edwardsForm(form), count, points)
+	} else {
+		bad = slices.IndexFunc(slices.Collect(slices.Chunk(points, s.NonceSize())), func(b []byte) bool {
+			_, ok := bip445.PubNonceFromWire(b)
+			return !ok
+		})
+	}
+	if bad >= 0 {
+		return fmt.Errorf("item %d: %s", bad, reasonCommitmentPoint)
 	}
 	return nil
 }
 
-// nonceOf cuts one item's public nonce out of a commitment.
-func nonceOf(s Suite, points []byte, item int) []byte {
-	return points[item*s.NonceSize():][:s.NonceSize()]
-}
+// nonceOf cuts one item's public nonce, of a size, out of a commitment.
+func nonceOf(size int, points []byte, item int) []byte { return points[item*size:][:size] }
 
 // decodeNonces decodes one item's public nonces, or blames.
 func decodeNonces[N any](
@@ -84,7 +81,7 @@ func decodeNonces[N any](
 	nonces = make([]*N, len(set))
 	for i, c := range set {
 		var ok bool
-		if nonces[i], ok = decode(nonceOf(s, c.Points, item)); !ok {
+		if nonces[i], ok = decode(nonceOf(s.NonceSize(), c.Points, item)); !ok {
 			blame = append(blame, &Blame{c.Index, item, reasonCommitmentPoint})
 		}
 	}
@@ -97,8 +94,8 @@ func shareOf(shares []byte, item int) []byte {
 }
 
 // sortedSet returns a valid set in ascending order: exactly t distinct nodes
-// among n, each with a commitment of the right length for count items.
-func sortedSet(s Suite, n, t, count int, set []NonceCommitment) ([]NonceCommitment, error) {
+// among n, each with a commitment of the right length for count items, size bytes each.
+func sortedSet(size, n, t, count int, set []NonceCommitment) ([]NonceCommitment, error) {
 	if len(set) != t {
 		return nil, fmt.Errorf("set of %d nodes: want exactly %d", len(set), t)
 	}
@@ -113,7 +110,7 @@ func sortedSet(s Suite, n, t, count int, set []NonceCommitment) ([]NonceCommitme
 		}
 	}
 	for _, c := range sorted { // only now is the index known to be a node's
-		if len(c.Points) != count*s.NonceSize() {
+		if len(c.Points) != count*size {
 			return nil, &Blame{c.Index, AllItems, reasonCommitmentLength}
 		}
 	}

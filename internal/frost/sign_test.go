@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -53,7 +55,7 @@ func TestSignEndToEnd(t *testing.T) {
 				for _, nodes := range [][]int{upTo(c.t), someNodes(c.n, c.t)} {
 					g := commitAll(t, s, items, nodes)
 					shares := g.signAll(t)
-					sigs, blame, err := Aggregate(g.public(), g.set, shares)
+					sigs, blame, err := Aggregate(form, g.public(), g.set, shares)
 					if err != nil || blame != nil {
 						t.Fatalf("aggregate: %v, blame %v", err, blame)
 					}
@@ -139,7 +141,7 @@ func TestMaxNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := commitAll(t, s, newItems(t, s, MaxNodes, 2, 1), []int{0, MaxNodes - 1})
-		if _, blame, err := Aggregate(g.public(), g.set, g.signAll(t)); err != nil || blame != nil {
+		if _, blame, err := Aggregate(form, g.public(), g.set, g.signAll(t)); err != nil || blame != nil {
 			t.Fatalf("%v, %v", blame, err)
 		}
 	})
@@ -173,15 +175,32 @@ func TestCommitRefuses(t *testing.T) {
 			}),
 		} {
 			t.Run(name, func(t *testing.T) {
-				if n, points, err := Commit(rand.Reader, [32]byte{}, batch); err == nil || n != nil || points != nil {
+				n, points, err := Commit(rand.Reader, [32]byte{}, form, batch)
+				if s == Ed25519 && strings.HasPrefix(name, "commitment") {
+					// Nobody but who checks shares needs these points: the node itself, before its own leave it.
+					g := commitAll(t, s, items, []int{1})
+					share, signErr := n.Sign([]NonceCommitment{{0, points}, {1, g.set[0].Points[:form.NonceSize(s)]}})
+					if err != nil || !errors.Is(signErr, ErrSelfCheck) || share != nil {
+						t.Fatalf("got %v, and then %x, %v", err, share, signErr)
+					}
+					return
+				}
+				if err == nil || n != nil || points != nil {
 					t.Fatalf("got %v, %x, %v", n, points, err)
 				}
 			})
 		}
-		if _, _, err := Commit(bytes.NewReader(make([]byte, 40)), [32]byte{}, items[0]); err == nil {
+		if _, _, err := Commit(bytes.NewReader(make([]byte, 40)), [32]byte{}, form, items[0]); err == nil {
 			t.Fatal("a source that runs dry was taken for randomness")
 		}
 	})
+}
+
+// notANonce is no point of a public nonce: off the curve.
+func notANonce(s Suite) []byte {
+	b := make([]byte, form.NonceSize(s)/2)
+	copy(b[len(b)-s.PointSize():], notAPoint(s))
+	return b
 }
 
 // notAPoint is no wire point: (0, 2), and y = 2, which no point has.

@@ -52,8 +52,24 @@ func (s Suite) PointSize() int {
 	return 32
 }
 
-// NonceSize is the length of one item's public nonces: two wire points.
+// NonceSize is the length of one item's public nonces in form 0: two wire points.
 func (s Suite) NonceSize() int { return 2 * s.PointSize() }
+
+// Form is how public nonces go over the wire, as a session's task says. Those of secp256k1-tr are
+// the same in all.
+type Form uint32
+
+// FormDivided is the first form in which public nonces of ed25519 are divided by 8, each by both
+// coordinates, 64 bytes a point; before, they are as RFC 9591 encodes them.
+const FormDivided Form = 1
+
+// NonceSize is the length of one item's public nonces: two points.
+func (f Form) NonceSize(s Suite) int {
+	if s == Ed25519 {
+		return edwardsForm(f).NonceSize()
+	}
+	return s.NonceSize()
+}
 
 // ScalarSize is the length of an encoded scalar in bytes, in both suites.
 const ScalarSize = 32

@@ -21,6 +21,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/chain"
+	"github.com/frostfleet/frostfleet/internal/crosscheck"
 	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -115,6 +116,7 @@ type Gateway struct {
 	strays      seldom                        // that something pulls jobs and drops them
 	askers      askers
 	beat        *presence.Beat
+	oracle      *crosscheck.Checker
 	heads       heads         // of others' audit logs
 	blocked     string        // what keeps keys from moving, as it was logged; owned by the clock
 	outlive     time.Duration // outliveTime
@@ -131,7 +133,7 @@ func New(cfg Config) *Gateway {
 	if cfg.Offset == nil {
 		cfg.Offset = func() time.Duration { return 0 }
 	}
-	g := &Gateway{cfg: cfg, log: cfg.Log, turns: newTurns(), outlive: outliveTime}
+	g := &Gateway{cfg: cfg, log: cfg.Log, turns: newTurns(), outlive: outliveTime, oracle: crosscheck.New(cfg.Log)}
 	g.askers.begin = g.newAsker
 	g.access.Store(cfg.Access)
 	g.changed.Store(new(make(chan struct{})))
@@ -140,7 +142,7 @@ func New(cfg Config) *Gateway {
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Name: cfg.Name, Manifest: cfg.Manifest, Lineage: cfg.Lineage, Access: cfg.Access,
 		Address: chain.Address, Descriptor: chain.Descriptor,
-		Batches: batches, Bulk: large, CompactEntries: cfg.CompactEntries,
+		Batches: batches, Bulk: large, CompactEntries: cfg.CompactEntries, Oracle: g.oracle,
 		Each: func(n int, do func(int)) { g.run.Each(n, do) },
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
@@ -157,6 +159,9 @@ func New(cfg Config) *Gateway {
 func (g *Gateway) Run(ctx context.Context) error {
 	defer g.leave()
 	g.auditStart()
+	checking, stop := context.WithCancel(ctx)
+	defer stop()
+	go g.oracle.Run(checking)
 	err := g.run.Run(ctx)
 	return errors.Join(err, g.auditStop())
 }
@@ -168,6 +173,9 @@ func (g *Gateway) Ready() error {
 	}
 	return g.run.Ready()
 }
+
+// CrossCheck is what another implementation says of what this gateway made for ed25519.
+func (g *Gateway) CrossCheck() *crosscheck.Checker { return g.oracle }
 
 // SetAccess replaces the access list. What it takes away ends at once.
 func (g *Gateway) SetAccess(a *wire.Access) {

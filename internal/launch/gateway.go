@@ -34,9 +34,9 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	}
 	defer func() { _ = log.Close() }() // the gateway does, if it runs
 	works, compared, audits := waiting("gateway", "starting"), waiting("register", notYet), waiting("audit", notYet)
-	serves := waiting("http", notYet)
+	serves, checks := waiting("http", notYet), waiting("crosscheck", notYet)
 	audits.open(log.Err)
-	gates := []*gate{works, p.connected, p.streams, audits, p.lag, p.agrees, p.reloads, compared}
+	gates := []*gate{works, p.connected, p.streams, audits, checks, p.lag, p.agrees, p.reloads, compared}
 	if g.HTTPOn() {
 		gates = append(gates, serves)
 	}
@@ -92,6 +92,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	p.registerMetrics(gw)
 	p.metrics.Demand(gw.Demand)
 	p.metrics.Freezes(gw.Frozen)
+	p.metrics.CrossCheck(gw.CrossCheck())
 	p.metrics.Presence(gw.Manifests, gw.Heard)
 	p.metrics.Resharing(gw.Resharing)
 	p.metrics.Fork(func() error { return forkOf(gw.Lineage()) })
@@ -100,6 +101,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	p.followLineage(ctx, gw, g.Bus.Embedded)
 	works.open(gw.Ready)
 	compared.open(reconciled(gw))
+	checks.open(gw.CrossCheck().Stopped)
 	ready := gw.Ready
 	if g.HTTPOn() {
 		ready = func() error { return errors.Join(gw.Ready(), serves.Fail()) }

@@ -36,9 +36,9 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}
 	defer p.stop()
 	opens, stores := waiting("key_provider", "opening"), waiting("keystore", notYet)
-	audits := waiting("audit", notYet)
+	audits, checks := waiting("audit", notYet), waiting("crosscheck", notYet)
 	works, follows := waiting("worker", "starting"), waiting("lineage", notYet)
-	gates := []*gate{opens, p.connected, p.streams, stores, audits, p.lag, p.agrees, follows, p.reloads, works}
+	gates := []*gate{opens, p.connected, p.streams, stores, audits, checks, p.lag, p.agrees, follows, p.reloads, works}
 	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err
 	}
@@ -91,6 +91,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	follows.open(w.Lineage)
 	stores.open(w.Keystore)
 	audits.open(w.Audit().Err)
+	checks.open(w.CrossCheck().Stopped)
 	p.nodeMetrics(w, n.Node.StoragePath)
 	defer whenReady(ctx, w.Ready, p.Ready)()
 	return w.Run(ctx)
@@ -127,6 +128,7 @@ func (p *program) nodeMetrics(w *worker.Worker, storage string) {
 	p.metrics.Nonces(w.NonceCounts)
 	p.metrics.Audit(w.Audit().Stats)
 	p.metrics.Freezes(w.Frozen)
+	p.metrics.CrossCheck(w.CrossCheck())
 	telemetry.Gauge(p.registry, "keys", "Keys that this node holds a share of.",
 		func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
 	p.metrics.Fork(w.Fork)

@@ -12,7 +12,7 @@ import (
 
 // aggregateChunks is [frost.Aggregate] in chunks. What nodes sent has the lengths that it needs.
 func aggregateChunks(
-	each Each, items []frost.Item, set []frost.NonceCommitment, shares [][]byte,
+	each Each, form frost.Form, items []frost.Item, set []frost.NonceCommitment, shares [][]byte,
 ) ([]frost.Signature, []frost.Blame, error) {
 	nonces := items[0].Key.Suite.NonceSize()
 	sigs := make([]frost.Signature, len(items))
@@ -24,7 +24,7 @@ func aggregateChunks(
 			part[i] = frost.NonceCommitment{Index: c.Index, Points: c.Points[from*nonces : to*nonces]}
 			answers[i] = shares[i][from*frost.ScalarSize : to*frost.ScalarSize]
 		}
-		made, blame, err := frost.Aggregate(items[from:to], part, answers)
+		made, blame, err := frost.Aggregate(form, items[from:to], part, answers)
 		copy(sigs[from:to], made)
 		for i := range blame {
 			if blame[i].Item != frost.AllItems {
@@ -43,14 +43,14 @@ func aggregateChunks(
 }
 
 // checkCommitment is [frost.CheckCommitment] in chunks.
-func checkCommitment(each Each, suite frost.Suite, count int, points []byte) error {
+func checkCommitment(each Each, form frost.Form, suite frost.Suite, count int, points []byte) error {
 	size := suite.NonceSize()
 	if count <= chunkItems || len(points) != count*size {
-		return frost.CheckCommitment(suite, count, points)
+		return frost.CheckCommitment(form, suite, count, points)
 	}
 	errs := make([]error, (count+chunkItems-1)/chunkItems)
 	each.chunks(count, func(from, to int) {
-		if err := frost.CheckCommitment(suite, to-from, points[from*size:to*size]); err != nil {
+		if err := frost.CheckCommitment(form, suite, to-from, points[from*size:to*size]); err != nil {
 			errs[from/chunkItems] = fmt.Errorf("items from %d: %w", from, err)
 		}
 	})

@@ -82,6 +82,7 @@ type attempt struct {
 	session  [32]byte
 	which    []uint32 // of the job's items
 	items    []frost.Item
+	form     frost.Form // of its rounds
 	commits  commitSet
 	set      []frost.NonceCommitment // nil while it is open
 	setHash  [32]byte
@@ -106,6 +107,7 @@ type storedShare struct {
 func newAttempt(j *activeSign, v *view, t *trouble, task *wire.Task) *attempt {
 	a := &attempt{
 		job: j, view: v, trouble: t, session: task.Session(v.manifest), which: task.Items, number: task.Attempt, renewed: j.renewed,
+		form:   frost.Form(task.Form),
 		shares: map[int]storedShare{}, refusals: map[int]*wire.Complaint{},
 	}
 	a.id = wire.ShortID(a.session)

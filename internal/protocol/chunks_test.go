@@ -124,9 +124,9 @@ func TestAggregateChunksAgree(t *testing.T) {
 	}
 	a := s.attempt()
 	shares, _ := a.answered()
-	want, _, err := frost.Aggregate(a.items, a.set, shares)
+	want, _, err := frost.Aggregate(a.form, a.items, a.set, shares)
 	s.check(err)
-	got, blame, err := aggregateChunks(atOnce, a.items, a.set, shares)
+	got, blame, err := aggregateChunks(atOnce, a.form, a.items, a.set, shares)
 	if err != nil || blame != nil || len(got) != len(want) {
 		t.Fatalf("%d signatures, blame %v, %v", len(got), blame, err)
 	}

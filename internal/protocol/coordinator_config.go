@@ -24,4 +24,5 @@ type CoordinatorConfig struct {
 	// CompactEntries has batches made whose entries leave out what nobody needs again. The
 	// release before this one can't read them.
 	CompactEntries bool
+	Oracle         Oracle // nil: none
 }

@@ -378,7 +378,7 @@ func (c *changing) sign(v int, task *wire.Task) {
 			items = append(items, frost.Item{Key: c.key(v, node, key), Message: job.Items[w].Message})
 			items[len(items)-1].Tweak = job.Items[w].Tweak(items[0].Key.Suite)
 		}
-		nonces, points := both(frost.Commit(rand.Reader, session, items))
+		nonces, points := both(frost.Commit(rand.Reader, session, frost.Form(task.Form), items))
 		all = append(all, cosigner{node, nonces, points})
 		set = append(set, frost.NonceCommitment{Index: node, Points: points})
 		say(wire.SlotCommit, node, &wire.CommitBody{

@@ -28,6 +28,9 @@ func NewNode(cfg NodeConfig) *Node {
 	if cfg.Lineage == nil {
 		cfg.Lineage = wire.NewLineage(cfg.Manifest)
 	}
+	if cfg.Oracle == nil {
+		cfg.Oracle = noOracle{}
+	}
 	core := &nodeCore{
 		cfg: cfg, authority: newAuthority(cfg.Manifest, cfg.Access), refused: map[string]bool{}, moved: map[string]bool{},
 		heads: newPublicHeads(),

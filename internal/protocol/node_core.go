@@ -42,6 +42,7 @@ type NodeConfig struct {
 	Ledger *policy.Ledger
 	// Freezes are those that KeptFreezes kept; nil: none. The machine takes the book.
 	Freezes *wire.FreezeBook
+	Oracle  Oracle // nil: none
 }
 
 // KnownBatch is what the keystore holds of one generation of a batch.

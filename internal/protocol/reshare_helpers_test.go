@@ -186,7 +186,7 @@ func (f *fleet) signed(t testing.TB, entry *wire.Entry, nodes ...int) {
 			tweak := (&wire.JobItem{}).Tweak(key.Key.Suite)
 			items = append(items, frost.Item{Key: key.Key, Message: bytes.Repeat([]byte{byte(k)}, 32), Tweak: tweak})
 		}
-		nonces, points, err := frost.Commit(rand.Reader, [32]byte{1}, items)
+		nonces, points, err := frost.Commit(rand.Reader, [32]byte{1}, frost.FormDivided, items)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func (f *fleet) signed(t testing.TB, entry *wire.Entry, nodes ...int) {
 	for _, n := range all {
 		shares = append(shares, must(n.Sign(set)))
 	}
-	sigs, blame, err := frost.Aggregate(public, set, shares)
+	sigs, blame, err := frost.Aggregate(frost.FormDivided, public, set, shares)
 	if err != nil || len(blame) > 0 || len(sigs) != len(entry.Keys) {
 		t.Fatalf("signing: %v, %v", err, blame)
 	}

@@ -21,6 +21,7 @@ type signRequest struct {
 	trace   string
 	size    int          // of its payload, in bytes
 	draft   string       // of BIP 445, as the task names it
+	form    frost.Form   // of its rounds
 	network string       // of the manifest
 	which   []uint32     // the job's items in this session; of a request that is read: its signatures
 	keys    []wire.KeyID // of these items; of such a request: all that it names
@@ -61,7 +62,7 @@ func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequ
 	}
 	r := &signRequest{
 		session: task.Session(m), job: job, digest: task.Job.Digest(m), client: task.Job.Client, trace: task.Job.Trace,
-		which: task.Items, draft: task.Draft, network: m.Network, approvals: task.Job.Approvals, size: len(task.Job.Payload),
+		which: task.Items, draft: task.Draft, form: frost.Form(task.Form), network: m.Network, approvals: task.Job.Approvals, size: len(task.Job.Payload),
 		expires: job.Over(),
 	}
 	if len(job.Items) == 0 { // what there is to sign shows when it is read

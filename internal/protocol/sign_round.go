@@ -61,9 +61,9 @@ func (s *signJobs) onCommit(a *attempt, node int, body []byte, at, now time.Time
 		return
 	}
 	a.commits.arrivals[pos].at, a.commits.arrivals[pos].heard = at, now
-	suite, count, each := a.suite(), len(a.items), s.cfg.Each
+	form, suite, count, each := a.form, a.suite(), len(a.items), s.cfg.Each
 	run := func() Event {
-		return attemptChecked{a: a, pos: pos, err: checkCommitment(each, suite, count, points)}
+		return attemptChecked{a: a, pos: pos, err: checkCommitment(each, form, suite, count, points)}
 	}
 	if count <= inlineChecks {
 		s.onChecked(run().(attemptChecked))
@@ -173,11 +173,12 @@ func (s *signJobs) aggregate(a *attempt) {
 	a.aggregating = true
 	s.answered(a)
 	s.out.round(a.job.activeJob, RoundShares, a.id, a.suite(), last)
-	items, set, each := a.items, a.set, s.cfg.Each
+	form, items, set, each, oracle := a.form, a.items, a.set, s.cfg.Each, s.cfg.Oracle
 	s.out.do(Compute{
 		Urgent: len(items) <= wire.InteractiveItems, Name: "aggregate", Trace: a.job.Signed.Trace,
 		Run: func() Event {
-			sigs, blame, err := aggregateChunks(each, items, set, shares)
+			sigs, blame, err := aggregateChunks(each, form, items, set, shares)
+			oracle.Signatures(form, items, set, shares, sigs)
 			return aggregated{a: a, sigs: sigs, blame: blame, err: err}
 		},
 	})
@@ -202,8 +203,13 @@ func (s *signJobs) onAggregated(e aggregated) {
 	if s.attempts[a.id] != a || a.closed {
 		return
 	}
+	suite := a.suite()
 	a.close()
 	j, culprit := a.job, -1
+	if err := stoppedFor(s.cfg.Oracle, suite); err != nil {
+		s.out.fail(j.activeJob, wire.Refuse(wire.CodeInternal, "%v", err))
+		return
+	}
 	for _, b := range e.blame {
 		s.proven(a, b.Index, BlameShare, b.Reason)
 		culprit = e.blame[0].Index

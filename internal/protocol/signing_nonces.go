@@ -20,10 +20,14 @@ func (s *signing) draw() []Effect {
 	if ended, over := s.over(); over {
 		return ended
 	}
+	if stopped := s.stopped(); stopped != nil {
+		return stopped
+	}
 	s.to(signDrawing)
-	items, rand, publish, session := s.items, s.node.cfg.Rand, s.publishCommit(), s.request.session
+	items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()
+	session, form := s.request.session, s.request.form
 	return []Effect{s.compute("draw nonces", func() Event {
-		nonces, points, err := frost.Commit(rand, session, items)
+		nonces, points, err := frost.Commit(rand, session, form, items)
 		if err != nil {
 			return noncesMade{s: s, items: items, err: err}
 		}
@@ -119,11 +123,14 @@ func (s *signing) sign() []Effect {
 	if ended, over := s.over(); over {
 		return ended // its nonces are wiped
 	}
+	if stopped := s.stopped(); stopped != nil {
+		return stopped // its nonces are wiped
+	}
 	s.to(signComputing)
 	nonces, set, items := s.nonces, s.set, s.items
 	s.nonces, s.items = nil, nil
 	s.node.nonces.used += uint64(s.count)
-	session := s.request.session
+	session, form, index, oracle := s.request.session, s.request.form, s.node.cfg.Index, s.node.cfg.Oracle
 	counts, count := &s.node.nonces, uint64(s.count)
 	return []Effect{s.compute("make shares", func() Event {
 		defer wipeItems(items)
@@ -131,6 +138,7 @@ func (s *signing) sign() []Effect {
 		if err != nil {
 			return sharesMade{s: s, err: err}
 		}
+		oracle.Shares(form, items, set, index, shares)
 		body := wire.ShareBody{Session: session, Set: wire.SetHash(set), Shares: shares}
 		return sharesMade{s: s, body: wire.Encode(&body)}
 	}, func() {
@@ -162,6 +170,10 @@ func (s *signing) onShares(e sharesMade) []Effect {
 		clear(e.body)
 		return ended
 	}
+	if stopped := s.stopped(); stopped != nil {
+		clear(e.body)
+		return stopped
+	}
 	publish, report := s.publish(wire.SlotShare, e.body), s.counted(ReportShared)
 	for _, c := range s.set {
 		report.Nodes = append(report.Nodes, c.Index)
@@ -169,6 +181,14 @@ func (s *signing) onShares(e sharesMade) []Effect {
 	s.to(signDone)
 	s.release()
 	return []Effect{publish, report}
+}
+
+// stopped ends the session if its suite may sign nothing here any more.
+func (s *signing) stopped() []Effect {
+	if err := stoppedFor(s.node.cfg.Oracle, s.suite); err != nil {
+		return s.refuse(wire.CodeInternal, err.Error())
+	}
+	return nil
 }
 
 // unsaved reports whether the session's job is charged, and not on the disk yet.

@@ -33,6 +33,9 @@ type lastTask struct {
 func newSignJobs(
 	cfg CoordinatorConfig, d *directory, frozen *atomic.Pointer[wire.Frozen], v *views, out *outbox,
 ) *signJobs {
+	if cfg.Oracle == nil {
+		cfg.Oracle = noOracle{}
+	}
 	return &signJobs{
 		cfg: cfg, keys: keyFinder{d, derive.NewCache(maxBranches), frozen, map[movedBy]movedWord{}}, views: v, out: out,
 		jobs: map[*activeJob]*activeSign{}, attempts: map[string]*attempt{}, latest: map[string]lastTask{},
@@ -264,6 +267,10 @@ func (s *signJobs) open(j *activeSign) {
 	if v.manifest.N-len(met.bad) < v.manifest.T || j.next > wire.MaxAttempts {
 		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed,
 			"given up after %d attempts with %d of %d signatures missing: %s", j.tries, len(j.left), len(j.sigs), j.failureSummary()))
+		return
+	}
+	if err := stoppedFor(s.cfg.Oracle, j.items[which[0]].Key.Suite); err != nil {
+		s.out.fail(j.activeJob, wire.Refuse(wire.CodeInternal, "%v", err))
 		return
 	}
 	task := wire.SignTask(j.approved(), j.next, which, v.excluded(met)).For(v.manifest).InForm(s.views.form(v))

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/clock"
+	"github.com/frostfleet/frostfleet/internal/crosscheck"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -35,6 +36,9 @@ func (w *Worker) Lineage() error {
 	}
 	return nil
 }
+
+// CrossCheck is what another implementation says of what this node made for ed25519.
+func (w *Worker) CrossCheck() *crosscheck.Checker { return w.oracle }
 
 // Ready returns what keeps the member from working; nil if nothing does.
 func (m *member) Ready() error {

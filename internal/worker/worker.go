@@ -26,6 +26,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/crosscheck"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -83,6 +84,7 @@ type Worker struct {
 	unsaved atomic.Pointer[error] // why its last state is not stored
 
 	hosting hosting
+	oracle  *crosscheck.Checker // of all members
 }
 
 // openTime bounds what a worker asks of its key provider before it runs.
@@ -101,7 +103,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	if err := CheckCard(ctx, cfg.Provider, cfg.Manifest, cfg.Index); err != nil {
 		return nil, err
 	}
-	w := &Worker{cfg: cfg}
+	w := &Worker{cfg: cfg, oracle: crosscheck.New(cfg.Log)}
 	w.access.Store(cfg.Access)
 	w.granted.Store(newGrant())
 	w.member = newMember(w, cfg.Manifest, cfg.Index)
@@ -150,6 +152,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.auditStart()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	go w.oracle.Run(ctx)
 	hosted := make(chan struct{})
 	go func() { defer close(hosted); w.hostAll(ctx) }()
 	err := w.runMember(ctx)

@@ -142,7 +142,7 @@ func (s *signing) fleet() ([]frost.Signature, error) {
 	var nonces []*frost.Nonces
 	var set []frost.NonceCommitment
 	for i, items := range s.signer {
-		own, points, err := frost.Commit(rand.Reader, [32]byte{}, items)
+		own, points, err := frost.Commit(rand.Reader, [32]byte{}, frost.FormDivided, items)
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +162,7 @@ func (s *signing) fleet() ([]frost.Signature, error) {
 	if err := s.check(set, -1); err != nil {
 		return nil, err
 	}
-	sigs, blame, err := frost.Aggregate(s.public, set, shares)
+	sigs, blame, err := frost.Aggregate(frost.FormDivided, s.public, set, shares)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (s *signing) check(set []frost.NonceCommitment, except int) error {
 		if c.Index == except {
 			continue
 		}
-		if err := frost.CheckCommitment(s.suite, len(s.public), c.Points); err != nil {
+		if err := frost.CheckCommitment(frost.FormDivided, s.suite, len(s.public), c.Points); err != nil {
 			return err
 		}
 	}

@@ -124,7 +124,7 @@ func (m *mixed) sign(liar int) round {
 	for _, i := range m.ours {
 		item := frost.Item{Key: m.of(i), Message: message(i)}
 		var err error
-		if own[i], r.nonces[i], err = frost.Commit(rand.Reader, [32]byte(random32()), []frost.Item{item}); err != nil {
+		if own[i], r.nonces[i], err = frost.Commit(rand.Reader, [32]byte(random32()), plain, []frost.Item{item}); err != nil {
 			m.Fatal(err)
 		}
 	}
@@ -178,7 +178,7 @@ func (m *mixed) weAggregate(r round) ([]frost.Signature, []frost.Blame) {
 	for _, c := range r.set() {
 		shares = append(shares, r.shares[c.Index])
 	}
-	sigs, blame, err := frost.Aggregate([]frost.Item{{Key: key, Message: m.message}}, r.set(), shares)
+	sigs, blame, err := frost.Aggregate(plain, []frost.Item{{Key: key, Message: m.message}}, r.set(), shares)
 	if err != nil {
 		m.Fatal(err)
 	}
@@ -211,6 +211,9 @@ func (m *mixed) testLies() {
 		}
 	}
 }
+
+// plain is the form in which nonces are what RFC 9591 says, as ZF frost has them.
+const plain frost.Form = 0
 
 func random32() []byte {
 	b := make([]byte, 32)

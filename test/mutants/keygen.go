@@ -72,9 +72,12 @@ var keygenMutants = []Mutant{
 		killed("points are of prime order", "internal/frost/edwards25519", "TestDecodePoint"),
 	edit("dealt points keep their torsion", curveFile, "\tp.MulByCofactor(p)\n", "").
 		killed("dealt points are of prime order", inFrost, "TestMixedOrderIsHarmless"),
-	never("the base point is taken for a nonce", "internal/frost/rfc9591/nonce.go",
-		"(*p).Equal(curve.ED25519_BASEPOINT_POINT) == 1").
-		killed("no nonce is known to everybody", "internal/frost/rfc9591", "TestPubNonceRefusesBadPoints"),
+	never("the base point is taken for a nonce", publicFile, "p.Equal(&base)").
+		killed("no nonce is known to everybody", inRFC9591, "TestPubNonceRefusesBadPoints"),
+	never("the identity is taken for a divided nonce", publicFile, "p.IsIdentity()").
+		killed("no nonce is known to everybody", inRFC9591, "TestDividedNoncesRefuse"),
+	edit("divided nonces keep their torsion", publicFile, "\t\tedwards25519.MulByCofactor(points)\n", "").
+		killed("divided nonces are of prime order", inRFC9591, "TestDividedNoncesHaveNoTorsion"),
 
 	// The log.
 	never("any certificates finish a batch", batchFile, "!v.certificate.Agrees(first)").

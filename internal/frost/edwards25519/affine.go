@@ -1,9 +1,6 @@
 package edwards25519
 
-import (
-	"filippo.io/edwards25519"
-	"filippo.io/edwards25519/field"
-)
+import "filippo.io/edwards25519/field"
 
 // Affine is a point of public data in affine coordinates, which [AddBaseMultsVartime]
 // adds to. It is of another library than [Point], whose coordinates nobody sees.
@@ -11,13 +8,11 @@ type Affine struct{ x, y field.Element }
 
 // DecodeAffine reads the encoding of a point of which [DecodePoint] or [DecodeTrusted]
 // has seen that it is one.
-func DecodeAffine(b []byte) (Affine, error) {
-	p, err := new(edwards25519.Point).SetBytes(b)
-	if err != nil {
+func DecodeAffine(b []byte) (p Affine, err error) {
+	if !p.decode(b) {
 		return Affine{}, ErrPoint
 	}
-	x, y, _, _ := p.ExtendedCoordinates() // SetBytes leaves a Z of 1
-	return Affine{*x, *y}, nil
+	return p, nil
 }
 
 // IsIdentity reports whether p is the identity.
@@ -74,14 +69,15 @@ func (p *Affine) cache() (c cached) {
 	return c
 }
 
-// twoD is 2d of the curve's equation -x² + y² = 1 + dx²y², where d is -121665/121666.
-var twoD = func() (d field.Element) {
+// d is that of the curve's equation -x² + y² = 1 + dx²y², -121665/121666.
+var d = func() (d field.Element) {
 	d.Negate(d.Mult32(new(field.Element).One(), 121665))
 	var denominator field.Element
 	denominator.Invert(denominator.Mult32(new(field.Element).One(), 121666))
-	d.Multiply(&d, &denominator)
-	return *d.Add(&d, &d)
+	return *d.Multiply(&d, &denominator)
 }()
+
+var twoD = *new(field.Element).Add(&d, &d)
 
 // add sets p = p + q for sign 0 and p - q for sign 1. It is complete: "Twisted Edwards
 // Curves Revisited", Hisil, Wong, Carter and Dawson, 2008, section 3.1, with Z2 = 1.

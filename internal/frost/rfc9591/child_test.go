@@ -51,6 +51,9 @@ func TestChild(t *testing.T) {
 			answers, claims = append(answers, share), append(claims, Claim{session, id, share})
 		}
 		sig, err := session.Aggregate(answers)
+		if err := library(session).VerifySum(answers, sig); err != nil {
+			t.Fatal(err)
+		}
 		if err != nil || !ed25519.Verify(k.Public(), []byte("message"), sig) || !VerifyBatch(claims) {
 			t.Fatalf("signature %x, %v", sig, err)
 		}

@@ -13,16 +13,17 @@ import (
 
 // Key is the public part of a key shared by n signers, t of whom sign.
 type Key struct {
-	n, t        uint16
-	public      [32]byte
-	encoded     []byte   // commitments of the polynomial, constant term first
-	commitments []*Point // the same
-	offset      *Scalar  // public = commitments[0] + offset·B; nil is 0
+	n, t    uint16
+	public  [32]byte
+	encoded []byte              // commitments of the polynomial, constant term first
+	first   edwards25519.Affine // the first of them
+	offset  *Scalar             // public = first + offset·B; nil is 0
 }
 
 // NewKey takes the encoded public key and the t encoded commitments of a key
 // from a key generation that checked them: that they are of prime order is not
-// checked again.
+// checked again. Only the first is decoded here: the others are for those who check
+// signature shares ([Key.Pubshare]).
 func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
 	if t < 1 || t > n || n > maxSigners {
 		return nil, fmt.Errorf("key of %d of %d signers: want 1 ≤ t ≤ n ≤ %d", t, n, maxSigners)
@@ -35,12 +36,8 @@ func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
 		return nil, errors.New("key: the public key is not the first commitment")
 	}
 	k := &Key{n: uint16(n), t: uint16(t), public: [32]byte(publicKey), encoded: bytes.Clone(commitments)}
-	for c := range slices.Chunk(commitments, 32) {
-		p, err := edwards25519.DecodeTrusted(c)
-		if err != nil {
-			return nil, fmt.Errorf("key: commitment: %w", err)
-		}
-		k.commitments = append(k.commitments, p)
+	if !k.first.SetBytes(publicKey) {
+		return nil, fmt.Errorf("key: public key: %w", edwards25519.ErrPoint)
 	}
 	return k, nil
 }
@@ -56,26 +53,17 @@ func Children(keys []*Key, offsets [][][32]byte) ([]*Key, []error) {
 	var at []int
 	var points []edwards25519.Affine
 	var scalars [][32]byte
-	var root edwards25519.Affine
-	var of *Key // whose point root is: children of one key come together, mostly
 	for i, k := range keys {
 		if k == nil || len(offsets[i]) == 0 {
 			continue
 		}
 		out[i] = nil
-		if first := k.encoded[:32]; of == nil || !bytes.Equal(first, of.encoded[:32]) {
-			if root, errs[i] = edwards25519.DecodeAffine(first); errs[i] != nil {
-				of = nil
-				continue
-			}
-			of = k
-		}
 		child := *k
 		if child.offset, errs[i] = sumOffsets(offsets[i]); errs[i] != nil {
 			continue
 		}
 		out[i] = &child
-		at, points = append(at, i), append(points, root)
+		at, points = append(at, i), append(points, k.first)
 		scalars = append(scalars, edwards25519.EncodeScalar(child.offset))
 	}
 	edwards25519.AddBaseMultsVartime(points, scalars)
@@ -104,9 +92,18 @@ func sumOffsets(offsets [][32]byte) (*Scalar, error) {
 // Public returns the encoded key that signatures verify under.
 func (k *Key) Public() []byte { return k.public[:] }
 
-// Pubshare returns the public share f(id)·B.
-func (k *Key) Pubshare(id uint16) *Point {
-	return edwards25519.EvaluateAt(k.commitments, uint32(id))
+// Pubshare returns the public share f(id)·B, or an error if a commitment is no point. It decodes
+// all of them, which is most of its cost.
+func (k *Key) Pubshare(id uint16) (*Point, error) {
+	commitments := make([]*Point, 0, k.t)
+	for c := range slices.Chunk(k.encoded, 32) {
+		p, err := edwards25519.DecodeTrusted(c)
+		if err != nil {
+			return nil, fmt.Errorf("key: commitment: %w", err)
+		}
+		commitments = append(commitments, p)
+	}
+	return edwards25519.EvaluateAt(commitments, uint32(id)), nil
 }
 
 // SignerSet is t distinct identifiers, ascending, and what follows from them.

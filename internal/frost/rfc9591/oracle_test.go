@@ -10,15 +10,14 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/bytemare/frost"
-	"github.com/bytemare/secret-sharing/keys"
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 	"github.com/oasisprotocol/curve25519-voi/curve"
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
 // Signature shares are, byte for byte, those of the RFC's text with big numbers and
-// those of the library, whatever the scalars, and add up to a signature.
+// those of the library, whatever the scalars, which both add up to one signature: so they
+// can sign side by side.
 func TestSignAgreesWithOthers(t *testing.T) {
 	for range 40 {
 		n := 1 + mrand.IntN(9)
@@ -38,6 +37,9 @@ func TestSignAgreesWithOthers(t *testing.T) {
 		sig, err := c.Aggregate(shares)
 		if err != nil || !ed25519.Verify(c.key.public[:], c.message, sig) {
 			t.Fatalf("%v: the signature does not verify: %v", c.set.ids, err)
+		}
+		if err := library(c.Session).VerifySum(shares, sig); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -84,23 +86,18 @@ func newCeremony(t *testing.T, n, threshold int) *ceremony {
 		for _, a := range slices.Backward(coefficients) {
 			y.Add(y.Mul(y, scalarOf(id)), a)
 		}
-		sec, pub := new(SecNonce), new(PubNonce)
-		pair := &noncePair{pub: pub}
-		for i, k := range []*Scalar{pair.hiding.Set(draw(true)), pair.binding.Set(draw(true))} {
-			p := edwards25519.Encode(edwards25519.BaseMult(k))
-			copy(pub.bytes[32*i:], p[:])
-		}
-		var ok bool
-		if pair.pub, ok = ParsePubNonce(pub.bytes[:]); !ok {
+		secs, form := make([]SecNonce, 1), Form(mrand.IntN(2))
+		secs[0].pair.Store(&noncePair{secrets: [2]Scalar{*draw(true), *draw(true)}})
+		pub, ok := parse(form, must(Publish(form, secs))(t))
+		if !ok {
 			t.Fatal("a nonce at the edge is refused")
 		}
-		sec.pair.Store(pair)
-		c.shares, c.nonces, pubs = append(c.shares, y), append(c.nonces, sec), append(pubs, pair.pub)
+		c.shares, c.nonces, pubs = append(c.shares, y), append(c.nonces, &secs[0]), append(pubs, pub)
 	}
 	key := must(NewKey(n, threshold, commitments[:32], commitments))(t)
 	message := make([]byte, mrand.IntN(300))
 	rand.Read(message)
-	c.Session = must(NewSession(key, must(NewSignerSet(n, threshold, ids))(t), pubs, message))(t)
+	c.Session = must(newSession(key, must(NewSignerSet(n, threshold, ids))(t), pubs, message))(t)
 	return c
 }
 
@@ -114,42 +111,23 @@ func must[T any](v T, err error) func(*testing.T) T {
 	}
 }
 
+// pointOf decodes what was parsed before.
+func pointOf(b []byte) *Point {
+	p, err := edwards25519.DecodeTrusted(b)
+	if err != nil {
+		panic(err)
+	}
+	return p
+}
+
 func encoded(s *Scalar) []byte { b := edwards25519.EncodeScalar(s); return b[:] }
 
 // libraryShare signs with the library: its hashes and its group are not ours.
-func (c *ceremony) libraryShare(t *testing.T, pos int) (out []byte) {
+func (c *ceremony) libraryShare(t *testing.T, pos int) []byte {
 	t.Helper()
-	config, commitments, err := c.libraryInputs()
-	if err != nil {
-		t.Fatal(err)
-	}
 	pair := c.nonces[pos].pair.Load()
-	secret, hiding, binding := group.NewScalar(), group.NewScalar(), group.NewScalar()
-	if secret.Decode(encoded(c.shares[pos])) != nil || hiding.Decode(encoded(&pair.hiding)) != nil ||
-		binding.Decode(encoded(&pair.binding)) != nil {
-		t.Fatal("the library refuses a scalar")
-	}
-	share := must(keys.NewKeyShare(group, c.set.ids[pos], secret, config.VerificationKey, nil))(t)
-	config.SignerPublicKeyShares[pos] = share.PublicKeyShare()
-	err = locked(func() error {
-		signer, err := config.Signer(share)
-		if err != nil {
-			return err
-		}
-		own := commitments.Get(share.Identifier())
-		signer.NonceCommitments[own.CommitmentID] = &frost.Nonce{
-			HidingNonce: hiding, BindingNonce: binding, Commitment: own.Copy(),
-		}
-		answer, err := signer.Sign(c.message, commitments)
-		if err == nil {
-			out = answer.SignatureShare.Encode()
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return must(library(c.Session).Sign(c.set.ids[pos], encoded(c.shares[pos]),
+		encoded(&pair.secrets[0]), encoded(&pair.secrets[1])))(t)
 }
 
 // textbookShare is RFC 9591 with big numbers: sections 4.2 to 4.6 and 5.2.
@@ -172,7 +150,7 @@ func (c *ceremony) textbookShare(pos int) []byte {
 		wide := hash(context+"rho", prefix, encoded(scalarOf(id)))
 		factors[i] = number(wide)
 		f, _ := scalar.NewFromBytesModOrderWide(wide)
-		r.Add(r.Add(r, c.Session.nonces[i].hiding), curve.NewEdwardsPoint().Mul(c.Session.nonces[i].binding, f))
+		r.Add(r.Add(r, pointOf(c.Session.nonces[i].bytes[:32])), curve.NewEdwardsPoint().Mul(pointOf(c.Session.nonces[i].bytes[32:]), f))
 	}
 	commitment := edwards25519.Encode(r)
 	z := number(hash("", commitment[:], c.key.public[:], c.message))
@@ -184,8 +162,8 @@ func (c *ceremony) textbookShare(pos int) []byte {
 	}
 	pair := c.nonces[pos].pair.Load()
 	z.Mul(z, number(encoded(c.shares[pos])))
-	z.Add(z, factors[pos].Mul(factors[pos], number(encoded(&pair.binding))))
-	z.Add(z, number(encoded(&pair.hiding)))
+	z.Add(z, factors[pos].Mul(factors[pos], number(encoded(&pair.secrets[1]))))
+	z.Add(z, number(encoded(&pair.secrets[0])))
 	out := z.Mod(z, order).FillBytes(make([]byte, 32))
 	slices.Reverse(out)
 	return out

@@ -9,29 +9,22 @@
 // sends the share z = d + ρ_i·e + λ_i·c·f(i) ([Session.Sign]). The shares add up
 // to the signature (R, z) ([Session.Aggregate]).
 //
-// Nonces, signature shares and their verification are computed here, over
-// curve25519-voi, in constant time where they are secret. Aggregation is
-// github.com/bytemare/frost's, which no other package imports and which gets to see
-// public data only: with hashes and a group that share nothing with this package,
-// it is a check of everything before it. At the pinned version it has properties
-// that this package is built around:
+// All of it is computed here, over curve25519-voi, in constant time where it is secret, and in
+// batches, since many points share an inversion. No state is shared: calls may run side by side.
+// github.com/bytemare/frost, which has hashes and a group of its own, checks this package in tests
+// and, of a sample, at run time: see package oracle.
 //
-//   - Its hash functions share one state in the process: concurrent calls produce
-//     wrong hashes and panics. So every call into it holds one mutex, and a panic
-//     becomes an error.
-//   - It accepts points of small and mixed order. So every external point that a
-//     signer works with passes [ParsePubNonce] first: canonical, of prime order,
-//     not the identity. Aggregation may use [ParseCheckedPubNonce].
+// Public nonces go over the wire in one of two forms ([Form]); every external point is of prime
+// order once it is parsed ([ParseNonces]), and hashed as the RFC has it.
 //
-// A signature is verified by crypto/ed25519 in the caller. Where that fails,
-// [VerifyBatch] finds the signature share.
+// A signature is verified by others in the caller. Where that fails, [VerifyBatch] finds the
+// signature share.
 package rfc9591
 
 import (
 	"errors"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
 // Point and Scalar are those of the group.
@@ -41,12 +34,12 @@ type (
 )
 
 const (
-	// PubNonceSize is the length of a public nonce: two points.
+	// PubNonceSize is the length of a public nonce: two encoded points.
 	PubNonceSize = 64
 	// ShareSize is the length of a secret share and of a signature share.
 	ShareSize = 32
 
-	maxSigners = 255 // of a key: the library is given no more stand-ins
+	maxSigners = 255 // of a key
 )
 
 // Errors that callers distinguish.
@@ -61,5 +54,3 @@ var (
 	// ErrNotASigner means that an identifier is not in the set.
 	ErrNotASigner = errors.New("own identifier is not in the set of signers")
 )
-
-func scalarOf(id uint16) *Scalar { return scalar.NewFromUint64(uint64(id)) }

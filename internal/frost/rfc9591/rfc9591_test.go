@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
-	"github.com/bytemare/frost"
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 	"github.com/oasisprotocol/curve25519-voi/curve"
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
@@ -64,7 +62,7 @@ func begin(t testing.TB, key *Key, shares map[uint16][]byte, message []byte) (*S
 	var secs []*SecNonce
 	var pubs []*PubNonce
 	for id := uint16(1); id <= key.t; id++ {
-		sec, pub, err := NonceGen(rand.Reader, shares[id])
+		sec, pub, err := generate(rand.Reader, shares[id])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,15 +72,14 @@ func begin(t testing.TB, key *Key, shares map[uint16][]byte, message []byte) (*S
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := NewSession(key, set, pubs, message)
+	s, err := newSession(key, set, pubs, message)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s, secs
 }
 
-// Eight goroutines sign and aggregate at once. The library would give wrong
-// answers then and panic, were it not for the lock.
+// Eight goroutines sign and aggregate at once: nothing is shared.
 func TestConcurrentSigning(t *testing.T) {
 	key, shares := deal(t, 3, 2)
 	var mu sync.Mutex
@@ -177,7 +174,7 @@ func TestNoncesAreWiped(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		zero := scalar.New()
-		if nonces[0].pair.Load() != nil || pair.hiding.Equal(zero) != 1 || pair.binding.Equal(zero) != 1 {
+		if nonces[0].pair.Load() != nil || pair.secrets[0].Equal(zero) != 1 || pair.secrets[1].Equal(zero) != 1 {
 			t.Errorf("%s: a secret nonce outlives its use", name)
 		}
 	}
@@ -188,21 +185,6 @@ func refused(share []byte, err error) error {
 		return fmt.Errorf("got %x", share)
 	}
 	return nil
-}
-
-func TestPanicBecomesError(t *testing.T) {
-	err := locked(func() error { panic("with a secret in it") })
-	if err == nil || strings.Contains(err.Error(), "secret in it") {
-		t.Fatalf("got %v", err)
-	}
-	var nothing map[string]int
-	err = locked(func() error { nothing["x"] = 1; return nil })
-	if err == nil || !strings.Contains(err.Error(), "nil map") {
-		t.Fatalf("got %v", err)
-	}
-	if err := locked(func() error { return nil }); err != nil {
-		t.Fatalf("the lock is not free, or remembers: %v", err)
-	}
 }
 
 func TestPubNonceRefusesBadPoints(t *testing.T) {
@@ -221,12 +203,12 @@ func TestPubNonceRefusesBadPoints(t *testing.T) {
 		b := edwards25519.Encode(p)
 		bad[fmt.Sprintf("small order %d", i)] = bytes.Clone(b[:])
 	}
-	if _, ok := ParsePubNonce(append(bytes.Clone(good[:]), good[:]...)); !ok {
+	if _, ok := parse(Encoded, append(bytes.Clone(good[:]), good[:]...)); !ok {
 		t.Fatal("a good nonce is refused")
 	}
 	for name, b := range bad {
 		for _, pair := range [][]byte{slices.Concat(b, good[:]), slices.Concat(good[:], b)} {
-			if _, ok := ParsePubNonce(pair); ok {
+			if _, ok := parse(Encoded, pair); ok {
 				t.Errorf("%s is taken for a point of prime order", name)
 			}
 		}
@@ -251,13 +233,6 @@ func TestVerifyAgreesWithLibrary(t *testing.T) {
 		session, nonces := begin(t, key, shares, []byte("message"))
 		for i, n := range nonces {
 			id := uint16(i + 1)
-			config, commitments, err := session.libraryInputs()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if config.SignerPublicKeyShares[i], err = publicShare(id, key.Pubshare(id)); err != nil {
-				t.Fatal(err)
-			}
 			good, err := session.Sign(n, shares[id], id)
 			if err != nil {
 				t.Fatal(err)
@@ -267,12 +242,8 @@ func TestVerifyAgreesWithLibrary(t *testing.T) {
 				if at >= 0 {
 					share[at] ^= 1
 				}
-				z := group.NewScalar()
-				want := z.Decode(share) == nil && locked(func() error {
-					return config.VerifySignatureShare(&frost.SignatureShare{
-						SignatureShare: z, SignerIdentifier: id, Group: group}, session.message, commitments)
-				}) == nil
-				if got := VerifyBatch([]Claim{{session, id, share}}); got != want || got != (at < 0) {
+				want := library(session).VerifyShare(id, share)
+				if got := VerifyBatch([]Claim{{session, id, share}}); got != (want == nil) || got != (at < 0) {
 					t.Fatalf("share with byte %d changed: we say %v, the library %v", at, got, want)
 				}
 			}
@@ -343,12 +314,12 @@ func TestRefusals(t *testing.T) {
 		t.Error("a threshold above the number of signers is taken")
 	}
 	if _, err := NewKey(maxSigners+1, 2, key.public[:], key.encoded); err == nil {
-		t.Error("a key of more signers than there are stand-ins for is taken")
+		t.Error("a key of more signers than an identifier's byte has room for is taken")
 	}
 	session, _ := begin(t, key, shares, nil)
 	for name, nonces := range map[string][]*PubNonce{"no nonces": nil, "one nonce": session.nonces[:1],
 		"three nonces": slices.Concat(session.nonces, session.nonces[:1])} {
-		if _, err := NewSession(key, session.set, nonces, nil); err == nil {
+		if _, err := newSession(key, session.set, nonces, nil); err == nil {
 			t.Errorf("%s for two signers are taken", name)
 		}
 	}
@@ -357,24 +328,24 @@ func TestRefusals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := NewSession(key, set, slices.Repeat(session.nonces[:1], len(ids)), nil); err == nil {
+		if _, err := newSession(key, set, slices.Repeat(session.nonces[:1], len(ids)), nil); err == nil {
 			t.Errorf("a set with %s is taken", name)
 		}
 	}
 }
 
-// The last of as many signers as there can be has a stand-in too.
+// The last of as many signers as there can be signs, and with the library.
 func TestLastSigner(t *testing.T) {
 	key, shares := deal(t, maxSigners, 1)
 	set, err := NewSignerSet(maxSigners, 1, []uint16{maxSigners})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sec, pub, err := NonceGen(rand.Reader, shares[maxSigners])
+	sec, pub, err := generate(rand.Reader, shares[maxSigners])
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := NewSession(key, set, []*PubNonce{pub}, []byte("m"))
+	session, err := newSession(key, set, []*PubNonce{pub}, []byte("m"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -382,49 +353,24 @@ func TestLastSigner(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sig, err := session.Aggregate([][]byte{share}); err != nil || !ed25519.Verify(key.public[:], []byte("m"), sig) {
+	sig, err := session.Aggregate([][]byte{share})
+	if err != nil || !ed25519.Verify(key.public[:], []byte("m"), sig) {
 		t.Fatalf("the signature does not verify: %v", err)
+	}
+	if err := library(session).VerifySum([][]byte{share}, sig); err != nil {
+		t.Fatal(err)
 	}
 }
 
 func TestSecNoncePrintsRedacted(t *testing.T) {
 	_, shares := deal(t, 1, 1)
-	sec, _, err := NonceGen(rand.Reader, shares[1])
+	sec, _, err := generate(rand.Reader, shares[1])
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprintf("%v %+v %x", sec, sec, sec); got != "[secret] [secret] [secret]" {
 		t.Fatal(got)
 	}
-}
-
-func FuzzParsePubNonce(f *testing.F) {
-	_, shares := deal(f, 1, 1)
-	_, pub, err := NonceGen(rand.Reader, shares[1])
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(pub.Bytes())
-	for _, p := range curve.EIGHT_TORSION {
-		b := edwards25519.Encode(p)
-		f.Add(slices.Concat(b[:], pub.Bytes()[32:]))
-		f.Add(slices.Concat(pub.Bytes()[:32], b[:]))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		n, ok := ParsePubNonce(b)
-		if !ok {
-			return
-		}
-		h, e := edwards25519.Encode(n.hiding), edwards25519.Encode(n.binding)
-		if !bytes.Equal(n.Bytes(), b) || !bytes.Equal(slices.Concat(h[:], e[:]), b) {
-			t.Fatal("decoding and encoding give other bytes")
-		}
-		for _, p := range []*Point{n.hiding, n.binding} {
-			if !p.IsTorsionFree() || p.IsIdentity() || p.Equal(curve.ED25519_BASEPOINT_POINT) == 1 {
-				t.Fatal("a point outside the prime-order group, or one that nobody draws")
-			}
-		}
-	})
 }
 
 func BenchmarkSignature(b *testing.B) {
@@ -438,15 +384,15 @@ func BenchmarkSignature(b *testing.B) {
 		}
 		answers = append(answers, a)
 	}
-	b.Run("NonceGen", func(b *testing.B) {
+	b.Run("Nonces", func(b *testing.B) {
 		for b.Loop() {
-			_, _, _ = NonceGen(rand.Reader, shares[1])
+			_, _, _ = generate(rand.Reader, shares[1])
 		}
 	})
 	b.Run("Sign", func(b *testing.B) {
 		for b.Loop() {
-			sec, pub, _ := NonceGen(rand.Reader, shares[1])
-			session, err := NewSession(key, session.set, []*PubNonce{pub, session.nonces[1]}, session.message)
+			sec, pub, _ := generate(rand.Reader, shares[1])
+			session, err := newSession(key, session.set, []*PubNonce{pub, session.nonces[1]}, session.message)
 			if err != nil {
 				b.Fatal(err)
 			}

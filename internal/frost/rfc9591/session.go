@@ -4,10 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
-	"github.com/oasisprotocol/curve25519-voi/curve"
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
@@ -17,52 +15,79 @@ type Session struct {
 	set     *SignerSet
 	nonces  []*PubNonce // in the order of the set
 	message []byte
-
-	transcript func() *transcript // computed when first needed
+	transcript
 }
 
-// NewSession takes one public nonce per signer, in the order of the set.
-func NewSession(key *Key, set *SignerSet, nonces []*PubNonce, message []byte) (*Session, error) {
-	if len(set.ids) != int(key.t) || set.ids[len(set.ids)-1] > key.n {
-		return nil, fmt.Errorf("session: the set of %d signers is not one of %d among %d", len(set.ids), key.t, key.n)
+// transcript is what a session's hashes yield.
+type transcript struct {
+	binding []Point  // nonces, in the order of the set
+	rho     []Scalar // binding factors, in the order of the set
+	r       [32]byte // group commitment
+	c       Scalar   // challenge
+}
+
+// Input is what a session is made of: one public nonce per signer, in the order of the set.
+type Input struct {
+	Key     *Key
+	Nonces  []*PubNonce
+	Message []byte
+}
+
+// NewSessions computes what the shares of a batch of sessions depend on. They keep the inputs.
+func NewSessions(set *SignerSet, inputs []Input) ([]Session, error) {
+	sessions := make([]Session, len(inputs))
+	for i, in := range inputs {
+		if len(set.ids) != int(in.Key.t) || set.ids[len(set.ids)-1] > in.Key.n {
+			return nil, fmt.Errorf("session: the set of %d signers is not one of %d among %d",
+				len(set.ids), in.Key.t, in.Key.n)
+		}
+		if len(in.Nonces) != len(set.ids) {
+			return nil, fmt.Errorf("session: %d public nonces for %d signers", len(in.Nonces), len(set.ids))
+		}
+		sessions[i] = Session{key: in.Key, set: set, nonces: in.Nonces, message: in.Message}
 	}
-	if len(nonces) != len(set.ids) {
-		return nil, fmt.Errorf("session: %d public nonces for %d signers", len(nonces), len(set.ids))
-	}
-	s := &Session{key: key, set: set, nonces: nonces, message: message}
-	s.transcript = sync.OnceValue(s.hash)
-	return s, nil
+	return sessions, newTranscripts(sessions, len(set.ids))
 }
 
 // PublicKey returns the encoded key that the signature verifies under.
 func (s *Session) PublicKey() []byte { return s.key.public[:] }
 
-// transcript is what a session's hashes yield.
-type transcript struct {
-	rho []*Scalar // binding factors, in the order of the set
-	r   [32]byte  // group commitment
-	c   *Scalar   // challenge
-}
-
-// hash computes the binding factors, the group commitment and the challenge.
+// newTranscripts computes the binding factors, the group commitments and the challenges.
 // RFC 9591, sections 4.4 to 4.6. Variable time: all of it is public.
-func (s *Session) hash() *transcript {
-	list := make([]byte, 0, len(s.set.ids)*96)
-	for i, id := range s.set.ids {
-		list = append(append(list, idBytes(id)...), s.nonces[i].bytes[:]...)
+func newTranscripts(sessions []Session, t int) error {
+	hiding, sums := make([]edwards25519.Affine, 0, len(sessions)*t), make([]edwards25519.Affine, len(sessions))
+	for i := range sessions {
+		for _, n := range sessions[i].nonces {
+			hiding = append(hiding, n.hiding)
+		}
 	}
-	message, commitments := h4(s.message), h5(list)
-	t := &transcript{rho: make([]*Scalar, len(s.nonces))}
-	binding := make([]*Point, len(s.nonces))
-	sum := curve.NewEdwardsPoint()
-	for i, n := range s.nonces {
-		t.rho[i] = h1(s.key.public[:], message[:], commitments[:], idBytes(s.set.ids[i]))
-		binding[i] = n.binding
-		sum.Add(sum, n.hiding)
+	edwards25519.SumsVartime(sums, hiding)
+	factors, binding := make([]Scalar, len(sessions)*t), make([]Point, len(sessions)*t)
+	rho, points := make([]*Scalar, t), make([]*Point, t)
+	var h hasher
+	for i := range sessions {
+		s := &sessions[i]
+		s.rho, s.binding = factors[i*t:][:t], binding[i*t:][:t]
+		h.bindingFactors(s)
+		for j, n := range s.nonces {
+			if err := edwards25519.SetTrusted(&s.binding[j], n.bytes[32:]); err != nil {
+				return err
+			}
+			rho[j], points[j] = &s.rho[j], &s.binding[j]
+		}
+		r := edwards25519.MultiScalarMultVartime(rho, points)
+		if !sums[i].IsIdentity() {
+			b := sums[i].Encode()
+			sum, err := edwards25519.DecodeTrusted(b[:])
+			if err != nil {
+				return err
+			}
+			r.Add(r, sum)
+		}
+		s.r = edwards25519.Encode(r)
+		h.challenge(s)
 	}
-	t.r = edwards25519.Encode(sum.Add(sum, edwards25519.MultiScalarMultVartime(t.rho, binding)))
-	t.c = h2(t.r[:], s.key.public[:], s.message)
-	return t
+	return nil
 }
 
 // Sign consumes the secret nonce, whatever it returns, and returns the signature
@@ -79,7 +104,7 @@ func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error)
 	if !ok {
 		return nil, ErrNotASigner
 	}
-	if pair.pub.bytes != s.nonces[pos].bytes {
+	if pair.pub != s.nonces[pos].bytes {
 		return nil, errors.New("own public nonce in the set is not the one that belongs to the secret nonce")
 	}
 	secret, ok := decodeShare(share)
@@ -88,94 +113,43 @@ func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error)
 	}
 	defer secret.Zero()
 	// hiding + ρ·binding + λ·c·secret, in constant time
-	t, z := s.transcript(), scalar.New()
+	z := scalar.New()
 	defer z.Zero()
-	z.Add(&pair.hiding, z.Mul(t.rho[pos], &pair.binding))
-	z.Add(z, secret.Mul(secret, scalar.New().Mul(t.c, s.set.lambdas[pos]())))
+	z.Add(&pair.secrets[0], z.Mul(&s.rho[pos], &pair.secrets[1]))
+	z.Add(z, secret.Mul(secret, scalar.New().Mul(&s.c, s.set.lambdas[pos]())))
 	out := edwards25519.EncodeScalar(z)
 	return out[:], nil
 }
 
+// Aggregate adds up one signature share of 32 bytes per signer, in the order of
+// the set, to a signature; of a child also what nobody has a share of, the challenge times its
+// offset. It is not verified: crypto/ed25519 does that. RFC 9591, section 5.3, aggregate.
+func (s *Session) Aggregate(shares [][]byte) ([]byte, error) {
+	if len(shares) != len(s.set.ids) {
+		return nil, fmt.Errorf("aggregating %d signature shares of %d signers", len(shares), len(s.set.ids))
+	}
+	var z, share Scalar
+	for i, b := range shares {
+		if _, err := share.SetCanonicalBytes(b); err != nil {
+			return nil, fmt.Errorf("signature share of signer %d is not a scalar", s.set.ids[i])
+		}
+		z.Add(&z, &share)
+	}
+	if s.key.offset != nil {
+		z.Add(&z, share.Mul(&s.c, s.key.offset))
+	}
+	sum := edwards25519.EncodeScalar(&z)
+	return append(append(make([]byte, 0, 64), s.r[:]...), sum[:]...), nil
+}
+
 // idBytes encodes an identifier as a scalar.
-func idBytes(id uint16) []byte {
-	b := make([]byte, 32)
-	binary.LittleEndian.PutUint16(b, id)
+func idBytes(id uint16) (b [32]byte) {
+	binary.LittleEndian.PutUint16(b[:], id)
 	return b
 }
 
-// Claim states that Share is the signature share of the signer ID in Session.
-type Claim struct {
-	Session *Session
-	ID      uint16
-	Share   []byte // a scalar of 32 bytes
-}
-
-// VerifyBatch reports whether all claims hold; a batch of one checks a
-// single share. It checks z·B = D + ρ·E + λ·c·P for all at once, with weights
-// from a hash over the claims: a batch with a false claim passes with
-// probability 2^-127. The shares, which may not be public yet, are handled in
-// constant time. RFC 9591, section 5.4, verify_signature_share.
-func VerifyBatch(claims []Claim) bool {
-	sum := scalar.New()
-	scalars := make([]*Scalar, 0, 3*len(claims))
-	points := make([]*Point, 0, 3*len(claims))
-	ts := make([]*transcript, len(claims))
-	for i, c := range claims {
-		ts[i] = c.Session.transcript()
-	}
-	seed := hashClaims(claims, ts) // shares of a wrong length are refused below
-	for i, c := range claims {
-		s := c.Session
-		pos, ok := s.set.Position(c.ID)
-		if !ok {
-			return false
-		}
-		z, err := edwards25519.DecodeScalar(c.Share)
-		if err != nil {
-			return false
-		}
-		a := weight(&seed, i)
-		sum.Add(sum, z.Mul(z, a))
-		lambdaC := scalar.New().Mul(ts[i].c, s.set.lambdas[pos]())
-		scalars = append(scalars, a, scalar.New().Mul(a, ts[i].rho[pos]), lambdaC.Mul(lambdaC, a))
-		points = append(points, s.nonces[pos].hiding, s.nonces[pos].binding, s.key.Pubshare(c.ID))
-	}
-	right := edwards25519.MultiScalarMultVartime(scalars, points)
-	return right.Equal(edwards25519.BaseMult(sum)) == 1
-}
-
-// hashClaims hashes everything the equation depends on. The challenge represents
-// key, message and nonces; the commitments represent the public shares.
-func hashClaims(claims []Claim, ts []*transcript) [64]byte {
-	var parts [][]byte
-	for i, c := range claims {
-		challenge := edwards25519.EncodeScalar(ts[i].c)
-		parts = append(parts, challenge[:], idBytes(c.ID), c.Share, c.Session.key.encoded)
-		for _, n := range c.Session.nonces {
-			parts = append(parts, n.bytes[:])
-		}
-	}
-	return hash("frostfleet/rfc9591/batch/v1", parts...)
-}
-
-// weight returns an odd scalar of 128 bits, 1 for the first claim.
-func weight(seed *[64]byte, i int) *Scalar {
-	if i == 0 {
-		return scalarOf(1)
-	}
-	h := hash("frostfleet/rfc9591/weight/v1", seed[:], binary.BigEndian.AppendUint64(nil, uint64(i)))
-	var b [32]byte
-	copy(b[:16], h[:16])
-	b[0] |= 1
-	s, err := scalar.NewFromCanonicalBytes(b[:])
-	if err != nil {
-		panic("rfc9591: 128 bits are not a scalar: " + err.Error())
-	}
-	return s
-}
-
-// IsShare reports whether b encodes a signature share: a canonical scalar. The
-// library treats zero as missing, and no honest signer sends it.
+// IsShare reports whether b encodes a signature share: a canonical scalar other than zero,
+// which no honest signer sends.
 func IsShare(b []byte) bool {
 	_, ok := decodeShare(b)
 	return ok

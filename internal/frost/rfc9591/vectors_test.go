@@ -103,19 +103,19 @@ func TestVectors(t *testing.T) {
 	secrets := map[uint16][]byte{}
 	for _, s := range v.Inputs.Shares {
 		secrets[s.ID] = s.Share
-		if key.Pubshare(s.ID).Equal(edwards25519.BaseMult(mustScalar(t, s.Share))) != 1 {
+		if must(key.Pubshare(s.ID))(t).Equal(edwards25519.BaseMult(mustScalar(t, s.Share))) != 1 {
 			t.Fatalf("public share of %d is wrong", s.ID)
 		}
 	}
 	var nonces []*SecNonce
 	var publics []*PubNonce
 	for i, o := range v.RoundOne.Outputs {
-		sec, pub, err := NonceGen(bytes.NewReader(append(bytes.Clone(o.HidingRandom), o.BindingRandom...)), secrets[o.ID])
+		sec, pub, err := generate(bytes.NewReader(append(bytes.Clone(o.HidingRandom), o.BindingRandom...)), secrets[o.ID])
 		if err != nil {
 			t.Fatal(err)
 		}
 		pair := sec.pair.Load()
-		hiding, binding := edwards25519.EncodeScalar(&pair.hiding), edwards25519.EncodeScalar(&pair.binding)
+		hiding, binding := edwards25519.EncodeScalar(&pair.secrets[0]), edwards25519.EncodeScalar(&pair.secrets[1])
 		if !bytes.Equal(hiding[:], o.Hiding) || !bytes.Equal(binding[:], o.Binding) {
 			t.Fatalf("nonces of %d are wrong", o.ID)
 		}
@@ -127,7 +127,7 @@ func TestVectors(t *testing.T) {
 		}
 		nonces, publics = append(nonces, sec), append(publics, pub)
 	}
-	session, err := NewSession(key, set, publics, v.Inputs.Message)
+	session, err := newSession(key, set, publics, v.Inputs.Message)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,10 +136,10 @@ func TestVectors(t *testing.T) {
 
 func checkVectorAnswers(t *testing.T, v *vectorFile, session *Session, nonces []*SecNonce, secrets map[uint16][]byte) {
 	t.Helper()
-	own := session.transcript()
+	own := &session.transcript
 	var shares [][]byte
 	for i, o := range v.RoundTwo.Outputs {
-		if got := edwards25519.EncodeScalar(own.rho[i]); !bytes.Equal(got[:], v.RoundOne.Outputs[i].Factor) {
+		if got := edwards25519.EncodeScalar(&own.rho[i]); !bytes.Equal(got[:], v.RoundOne.Outputs[i].Factor) {
 			t.Fatalf("own binding factor of %d is wrong", o.ID)
 		}
 		share, err := session.Sign(nonces[i], secrets[o.ID], o.ID)

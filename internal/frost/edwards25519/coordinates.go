@@ -1,0 +1,114 @@
+package edwards25519
+
+import (
+	"bytes"
+
+	"filippo.io/edwards25519"
+	"filippo.io/edwards25519/field"
+)
+
+// CoordinatesSize is the length of a point's two coordinates in bytes.
+const CoordinatesSize = 64
+
+// SetCoordinates reads x and y, 32 bytes each, little-endian, and reports whether they
+// are canonical and those of a point of the curve, whatever its order. Unlike an encoded
+// point that takes no square root. Public data: variable time.
+func (p *Affine) SetCoordinates(b []byte) bool {
+	return len(b) == CoordinatesSize && setCanonical(&p.x, b[:32]) && setCanonical(&p.y, b[32:]) && p.isOnCurve()
+}
+
+// AppendCoordinates appends what [Affine.SetCoordinates] reads.
+func (p *Affine) AppendCoordinates(dst []byte) []byte {
+	return append(append(dst, p.x.Bytes()...), p.y.Bytes()...)
+}
+
+// setCanonical reads an element of the field, of 32 bytes.
+func setCanonical(e *field.Element, b []byte) bool {
+	_, err := e.SetBytes(b)
+	return err == nil && bytes.Equal(e.Bytes(), b)
+}
+
+// isOnCurve looks at the curve's equation, twice: 2(y² - x² - 1) = 2dx²y².
+func (p *Affine) isOnCurve() bool {
+	var xx, yy, left, right field.Element
+	xx.Square(&p.x)
+	yy.Square(&p.y)
+	left.Subtract(left.Subtract(&yy, &xx), &one)
+	right.Multiply(right.Multiply(&xx, &yy), &twoD)
+	return left.Add(&left, &left).Equal(&right) == 1
+}
+
+// SetBytes reads a point in the encoding of RFC 8032, and reports whether it is canonical,
+// of a point of the curve and not the identity. The order is not looked at: for points
+// that are known to be of prime order. Public data: variable time.
+func (p *Affine) SetBytes(b []byte) bool { return p.decode(b) && !p.IsIdentity() }
+
+func (p *Affine) decode(b []byte) bool {
+	if len(b) != PointSize {
+		return false
+	}
+	y := [PointSize]byte(b)
+	sign := int(y[31] >> 7)
+	y[31] &= 0x7f
+	if !setCanonical(&p.y, y[:]) {
+		return false
+	}
+	// x² = (y² - 1) / (dy² + 1)
+	var u, v field.Element
+	u.Square(&p.y)
+	v.Add(v.Multiply(&u, &d), &one)
+	u.Subtract(&u, &one)
+	if _, square := p.x.SqrtRatio(&u, &v); square == 0 || p.x.Equal(new(field.Element)) == 1 && sign == 1 {
+		return false
+	}
+	if p.x.IsNegative() != sign {
+		p.x.Negate(&p.x)
+	}
+	return true
+}
+
+// Equal reports whether p and q are one point. Variable time.
+func (p *Affine) Equal(q *Affine) bool { return p.x.Equal(&q.x) == 1 && p.y.Equal(&q.y) == 1 }
+
+// Base returns the base point.
+func Base() Affine { return generator }
+
+var generator = func() Affine {
+	x, y, _, _ := edwards25519.NewGeneratorPoint().ExtendedCoordinates() // whose Z is 1
+	return Affine{*x, *y}
+}()
+
+var one = *new(field.Element).One()
+
+// MulByCofactor multiplies each point by 8, which makes the identity or a point of prime
+// order of whatever it was. Many share an inversion. Public data: variable time.
+func MulByCofactor(points []Affine) {
+	products := make([]extended, len(points))
+	for i := range points {
+		products[i] = points[i].extend()
+		for range 3 {
+			products[i].double(false)
+		}
+	}
+	affine(points, products)
+}
+
+// BaseMults sets out[i] = scalars[i]·G, in constant time and with one inversion for them
+// all. The coordinates say no more of a scalar than the point does. It panics if the
+// lengths differ.
+func BaseMults(out []Affine, scalars []Scalar) {
+	if len(out) != len(scalars) {
+		panic("edwards25519: as many scalars as points are needed")
+	}
+	products := make([]extended, len(out))
+	defer clear(products)
+	for i := range scalars {
+		b := EncodeScalar(&scalars[i])
+		products[i] = baseMult(&b)
+		clear(b[:])
+	}
+	affine(out, products)
+}
+
+// DivideByCofactor sets s = s/8, so that 8 times s·G is what s·G was. Constant time.
+func DivideByCofactor(s *Scalar) { s.Mul(s, inverseOfEight) }
