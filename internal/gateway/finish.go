@@ -176,6 +176,6 @@ func (g *Gateway) done(token uint64, answer *wire.Result) {
 	if d.job.Waits() { // before it is acknowledged: else nobody would come back to it
 		g.unpend(d.job)
 	}
-	g.acknowledge(d)
+	g.acknowledgeSoon(d)
 	close(d.done)
 }

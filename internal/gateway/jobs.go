@@ -173,6 +173,28 @@ func (g *Gateway) supersede(e protocol.Supersede) {
 	}
 }
 
+// ackDelay is how long a job whose answer is stored is kept before it is acknowledged. A server
+// of JOBS without replicas takes it out with a sync of the disk, and a file that it makes and
+// removes where it is the only job. The next one of the same client would wait for that: it comes
+// as soon as the answer is there.
+const ackDelay = 10 * time.Millisecond
+
+// acknowledgeSoon acknowledges a job out of the next one's way, or at once if the gateway stops.
+func (g *Gateway) acknowledgeSoon(d *delivery) {
+	later := g.run.Go(func() {
+		delay := time.NewTimer(ackDelay)
+		defer delay.Stop()
+		select {
+		case <-delay.C:
+		case <-g.run.Stopping():
+		}
+		g.acknowledge(d)
+	})
+	if !later {
+		g.acknowledge(d)
+	}
+}
+
 func (g *Gateway) acknowledge(d *delivery) {
 	g.held.forget(d)
 	ctx, cancel := context.WithTimeout(g.run.Life(), 10*time.Second)
