@@ -38,6 +38,9 @@ func TestResultsTogether(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	follows := new(collector)
+	follower := must[*Follower](t)(gateway.Follow(testContext(t), Results, 1, follows.options()))
+	t.Cleanup(follower.Stop)
 	var all sync.WaitGroup
 	for i := range count {
 		all.Go(func() {
@@ -57,6 +60,7 @@ func TestResultsTogether(t *testing.T) {
 		return nil
 	})
 	_ = sub.Unsubscribe()
+	checkGapless(t, follows.waitFor(t, count), 1)
 	stream := must[jetstream.Stream](t)(admin.nc.JS.Stream(testContext(t), "FROST_MAIN_RESULTS"))
 	if n := stream.CachedInfo().State.Msgs; n != count {
 		t.Errorf("%d results are stored", n)
