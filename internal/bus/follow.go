@@ -13,8 +13,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/pool"
 )
 
-// FollowOptions say what a follower does. All functions are called one
-// at a time, in order; none may call Stop (end the follower by its context).
+// FollowOptions say what a follower does. All functions are called from one
+// goroutine, in order; none may call Stop (end the follower by its context).
 type FollowOptions struct {
 	// Handler gets every message, in order but for those of KEYS that no copy had in
 	// their turn (Gaps): these come when a copy has them. A panic in it is logged, and
@@ -70,10 +70,7 @@ type Follower struct {
 	caught  atomic.Bool   // everything up to target is
 	gaps    atomic.Pointer[[]Gap]
 
-	mu   sync.Mutex // held by whoever handles a message or reads the stream
-	over bool       // nothing is handled any more
-
-	// Guarded by mu.
+	// Owned by run.
 	id     string    // incarnation
 	next   uint64    // first sequence not handled
 	target uint64    // last sequence at start
@@ -157,11 +154,6 @@ func (f *Follower) start(ctx, life context.Context) error {
 	if f.sub, err = f.b.nc.Subscribe(subject, f.receive); err != nil {
 		return classify(subject, err)
 	}
-	if forgetful(f.stream) { // which are handled where they come in: atOnce
-		if err := f.sub.SetPendingLimits(-1, f.opt.MaxBytes); err != nil {
-			return classify(subject, err)
-		}
-	}
 	info, err := f.b.state(ctx, f.stream)
 	if err != nil {
 		return err
@@ -197,9 +189,6 @@ func (f *Follower) anothers(m *nats.Msg) bool {
 // receive runs on the connection's side. What does not fit is dropped and read
 // from the stream later.
 func (f *Follower) receive(m *nats.Msg) {
-	if f.atOnce(m) {
-		return
-	}
 	if n := int64(m.Size()); f.queued.Add(n) <= int64(f.opt.MaxBytes) || f.queued.Load() == n {
 		select {
 		case f.live <- m:
@@ -212,22 +201,6 @@ func (f *Follower) receive(m *nats.Msg) {
 	case f.nudge <- struct{}{}:
 	default:
 	}
-}
-
-// atOnce handles the next message of a stream in memory where nothing waits before it: a single
-// signature is a chain of such messages, and each is there a wake-up earlier. Their handlers are
-// short. It is false for all else, which run looks at.
-func (f *Follower) atOnce(m *nats.Msg) bool {
-	if !forgetful(f.stream) || !f.caught.Load() || f.queued.Load() > 0 || !f.mu.TryLock() {
-		return false
-	}
-	defer f.mu.Unlock()
-	got, err := f.b.stored(m, f.name)
-	if f.over || err != nil || got.Seq != f.next {
-		return false
-	}
-	f.handle(got)
-	return true
 }
 
 // Stream that is followed.
@@ -275,9 +248,6 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 	defer f.b.disown(f)
 	defer f.cancel()
 
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	defer func() { f.over = true }()
 	f.target = info.last
 	f.compare(info)
 	reconnected := f.b.nextReconnect()
@@ -288,29 +258,22 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 	defer tick.Stop()
 	seen := f.next
 	for {
-		alive, later := true, f.later
-		f.mu.Unlock()
+		alive := true
 		select {
 		case <-ctx.Done():
-			f.mu.Lock()
 			return
 		case m := <-f.live:
-			f.mu.Lock()
-			alive = f.onLive(ctx, m)
 			f.queued.Add(-int64(m.Size()))
+			alive = f.onLive(ctx, m)
 		case <-f.nudge:
-			f.mu.Lock()
 			alive = f.catchUp(ctx, 0)
-		case <-later:
-			f.mu.Lock()
+		case <-f.later:
 			f.later = nil
 			alive = f.catchUp(ctx, 0)
 		case <-reconnected:
-			f.mu.Lock()
 			reconnected = f.b.nextReconnect()
 			alive = f.refresh(ctx) && f.catchUp(ctx, 0)
 		case <-tick.C:
-			f.mu.Lock()
 			if seen == f.next { // quiet: has anything been missed?
 				alive = f.refresh(ctx) && (f.upToDate() || f.catchUp(ctx, 0))
 			}

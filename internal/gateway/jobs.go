@@ -173,26 +173,27 @@ func (g *Gateway) supersede(e protocol.Supersede) {
 	}
 }
 
-// ackDelay is how long a job whose answer is stored is kept before it is acknowledged. A server
-// of JOBS without replicas takes it out with a sync of the disk, and a file that it makes and
-// removes where it is the only job. The next one of the same client would wait for that: it comes
-// as soon as the answer is there.
-const ackDelay = 10 * time.Millisecond
+// A server of JOBS without replicas takes an acknowledged job out with a sync of the disk, and,
+// where it is the only one, with a file that it makes and another that it removes. The next job
+// of whoever signs one thing after the other comes just then, and would wait. So few jobs at a
+// time, which count towards their clients' quotas meanwhile, are acknowledged later.
+const (
+	ackDelay    = 20 * time.Millisecond
+	mostDelayed = 8
+)
 
-// acknowledgeSoon acknowledges a job out of the next one's way, or at once if the gateway stops.
+// acknowledgeSoon acknowledges a job whose answer is stored.
 func (g *Gateway) acknowledgeSoon(d *delivery) {
-	later := g.run.Go(func() {
-		delay := time.NewTimer(ackDelay)
+	defer g.delayed.Add(-1)
+	if g.delayed.Add(1) <= mostDelayed {
+		delay := time.NewTimer(g.ackDelay)
 		defer delay.Stop()
 		select {
 		case <-delay.C:
 		case <-g.run.Stopping():
 		}
-		g.acknowledge(d)
-	})
-	if !later {
-		g.acknowledge(d)
 	}
+	g.acknowledge(d)
 }
 
 func (g *Gateway) acknowledge(d *delivery) {
