@@ -162,29 +162,27 @@ func (r *resharing) follow(ctx context.Context, state *reshareState) error {
 	var told uint64 // sequence of this command's word
 	began, from := time.Now(), -1
 	for {
-		switch missing := state.missing(); {
-		case missing != "":
-			if missing != waited {
+		switch state.turn(told, from >= 0) {
+		case turnWait:
+			if missing := state.missing(); missing != waited {
 				note(r.cmd, "%s", missing)
 				waited = missing
 			}
-		case !state.Running:
-			if from >= 0 || told > 0 && state.said > told { // it ran, and somebody paused it
-				note(r.cmd, "paused by somebody else: --resume goes on")
-				return r.print(state, false)
+		case turnPaused:
+			note(r.cmd, "paused by somebody else: --resume goes on")
+			return r.print(state, false)
+		case turnRun:
+			var err error
+			if told, err = r.pace(ctx, true); err != nil {
+				return err
 			}
-			if told == 0 { // otherwise a replica has not heard of it yet
-				var err error
-				if told, err = r.pace(ctx, true); err != nil {
-					return err
-				}
-			}
-		case state.Left == 0:
+		case turnHeard:
+		case turnDone:
 			if bar != nil {
 				bar.finish()
 			}
 			return r.done(state)
-		default:
+		case turnShow:
 			if from < 0 {
 				began, from = time.Now(), state.Moved
 				bar = newProgress(r.cmd, "keys", state.Moved+state.Left)
@@ -200,6 +198,36 @@ func (r *resharing) follow(ctx context.Context, state *reshareState) error {
 			return err
 		}
 	}
+}
+
+// turn is what a command that has keys move does with what it saw.
+type turn int
+
+const (
+	turnWait   turn = iota // for what is missing
+	turnRun                // have keys move
+	turnHeard              // nothing: a replica has not heard of this command's word yet
+	turnShow               // how far it is
+	turnPaused             // end: somebody paused it
+	turnDone
+)
+
+// turn decides. told is the sequence of this command's word that keys move, 0 before it; ran
+// says whether the command saw them move.
+func (s *reshareState) turn(told uint64, ran bool) turn {
+	switch {
+	case s.missing() != "":
+		return turnWait
+	case !s.Running && (ran || told > 0 && s.said > told):
+		return turnPaused
+	case !s.Running && told == 0:
+		return turnRun
+	case !s.Running:
+		return turnHeard
+	case s.Left == 0:
+		return turnDone
+	}
+	return turnShow
 }
 
 // show shows the bar, or a line with rate and remaining time where there is none.

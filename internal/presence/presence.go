@@ -116,7 +116,7 @@ func New(cfg Config) *Beat {
 	}
 	b := &Beat{cfg: cfg, self: wire.Heartbeat{
 		Version: wire.HeartbeatVersion, Manifest: cfg.Manifest.Hash(), Build: wire.ClipHeartbeat(cfg.Build),
-		Host: wire.ClipHeartbeat(host), Pid: uint32(os.Getpid()),
+		Host: wire.ClipHeartbeat(host), Pid: uint32(os.Getpid()), Form: wire.Form,
 	}}
 	_, _ = rand.Read(b.self.Boot[:]) // never fails
 	return b

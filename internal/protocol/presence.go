@@ -281,6 +281,23 @@ func (p *presence) jobsAt(g *chain) int {
 	return int(g.last.InFlight) + int(g.last.Backlog)
 }
 
+// form is the highest form that all gateways and nodes of a manifest know, as far as they said so
+// lately: a node's last word counts, as it may be back soon; a gateway's, while it is heard.
+func (p *presence) form(of *nodePresence) uint32 {
+	form := uint32(wire.Form)
+	for i := range of.nodes {
+		last := of.nodes[i].last
+		if last == nil {
+			return 0
+		}
+		form = min(form, last.Form)
+	}
+	for _, name := range p.others() {
+		form = min(form, p.gateways[name].last.Form)
+	}
+	return form
+}
+
 // NodePresence is what a gateway knows of a node.
 type NodePresence struct {
 	Present bool      // it is heard or answers, or nobody is heard

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"crypto/ed25519"
 	"slices"
 	"testing"
 	"time"
@@ -331,4 +332,54 @@ func TestAttemptsDoNotWaitForAbsentNodes(t *testing.T) {
 	}
 	s.drain()
 	s.done(2)
+}
+
+// TestForms: a task names the highest form that everybody who may read its attempt knows.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	h := newHearts(newFleet(t, 2, 3).start())
+	form := func(form uint32) func(*wire.Heartbeat) {
+		return func(b *wire.Heartbeat) { b.Version, b.Form = wire.HeartbeatVersion, form }
+	}
+	node := func(i int, f uint32) {
+		subject := h.m.NodePresence(i)
+		h.store(subject, h.sealed(i, subject, form(f)))
+	}
+	gateway := func(name string, key ed25519.PrivateKey, f uint32) {
+		subject := wire.GatewayPresence(name)
+		h.store(subject, wire.SealGateway(key, name, h.m, subject, h.body(subject, form(f))))
+	}
+	all := func(f uint32) {
+		h.now = h.now.Add(time.Second)
+		gateway("gw", h.gateway, f)
+		for i := range h.m.N {
+			node(i, f)
+		}
+		h.desk.do(Tick{h.now})
+	}
+	want := func(what string, form uint32) {
+		t.Helper()
+		if got := h.desk.views.form(h.desk.views.chain[0]); got != form {
+			t.Errorf("%s: form %d, want %d", what, got, form)
+		}
+	}
+	want("nobody was heard", 0)
+	all(wire.Form)
+	want("first heartbeats, which name none before them", 0)
+	all(wire.Form)
+	want("all were heard", wire.Form)
+	all(wire.Form + 7)
+	want("programs of a later release", wire.Form)
+	h.now = h.now.Add(time.Second)
+	node(1, 0)
+	want("a node went back", 0)
+	h.now = h.now.Add(time.Hour)
+	want("and was not heard for an hour", 0)
+	all(wire.Form)
+	want("it is upgraded", wire.Form)
+	gateway("gw", h.gateway, 0)
+	want("a gateway went back", 0)
+	h.now = h.now.Add(time.Hour)
+	h.desk.do(Tick{h.now})
+	want("and is heard no more", wire.Form)
 }

@@ -266,7 +266,7 @@ func (s *signJobs) open(j *activeSign) {
 			"given up after %d attempts with %d of %d signatures missing: %s", j.tries, len(j.left), len(j.sigs), j.failureSummary()))
 		return
 	}
-	task := wire.SignTask(j.approved(), j.next, which, v.excluded(met)).For(v.manifest)
+	task := wire.SignTask(j.approved(), j.next, which, v.excluded(met)).For(v.manifest).InForm(s.views.form(v))
 	j.next++
 	j.tries++
 	a := newAttempt(j, v, met, task)

@@ -135,6 +135,9 @@ func (s *views) forKeys() *view {
 	return all[len(all)-1]
 }
 
+// form is that of attempts by the nodes of a view.
+func (s *views) form(v *view) uint32 { return s.presence.form(v.presence) }
+
 // tell is how the program's clock goes on.
 func (s *views) tell(now time.Time) {
 	s.now = now

@@ -11,8 +11,8 @@ import (
 
 // HeartbeatVersion is the version that this program writes. A later one only adds
 // keys, so a reader of this version counts the sender as present all the same. Version 1
-// ended with Holdings, version 2 with Policy, and version 3 with Approval.
-const HeartbeatVersion = 4
+// ended with Holdings, version 2 with Policy, version 3 with Approval, and version 4 with Device.
+const HeartbeatVersion = 5
 
 // Bounds of a heartbeat, in bytes. The stream takes nothing larger than MaxHeartbeat.
 const (
@@ -42,7 +42,8 @@ type Heartbeat struct {
 	Policy   [32]byte  `cbor:"13,keyasint,omitzero"`  // hash of a node's policy; zero: none is in force
 	// Approval is of the manifest that the node's operator approved to follow; nil: none.
 	Approval *SuccessorApproval `cbor:"14,keyasint,omitempty"`
-	Device   DeviceUse          `cbor:"15,keyasint,omitzero"` // a node's; zero: it does not tell
+	Device   DeviceUse          `cbor:"15,keyasint,omitzero"`  // a node's; zero: it does not tell
+	Form     uint32             `cbor:"16,keyasint,omitempty"` // the highest that the program knows
 }
 
 // DeviceUse is what a node says of its key provider's device, since its process started.

@@ -23,6 +23,7 @@ type Task struct {
 	Draft   string    `cbor:"6,keyasint,omitempty"` // sign: the draft of BIP 445 that the gateway aggregates by
 	// Manifest is the one whose nodes are to work; zero: the fleet's founding one.
 	Manifest [32]byte `cbor:"7,keyasint,omitzero"`
+	Form     uint32   `cbor:"8,keyasint,omitempty"` // of the attempt's rounds; see the constant Form
 }
 
 // For has a task worked on by the nodes of a manifest.
@@ -48,7 +49,14 @@ func SignTask(job SignedJob, attempt int, items []uint32, exclude []uint8) *Task
 
 const maxDraft = 32 // bytes of the name of a draft
 
-// Session is the signing session's identity: draft, job, attempt, items, exclusions, and the approvals if there are any.
+// InForm has the rounds of a task's attempt encoded in a form.
+func (t *Task) InForm(form uint32) *Task {
+	t.Form = form
+	return t
+}
+
+// Session is the signing session's identity: draft, job, attempt, items, exclusions, the form unless it is 0, and the
+// approvals if there are any.
 // Programs of different drafts never meet in one session: their nonces and shares would not fit together, and honest
 // nodes would be blamed. A job that waited days for another approval begins at attempt 0 again, and is another session.
 func (t *Task) Session(m *Manifest) [32]byte {
@@ -60,6 +68,9 @@ func (t *Task) Session(m *Manifest) [32]byte {
 	parts := [][]byte{mh[:], []byte(t.Draft), digest[:], Be32(t.Attempt), items, t.Exclude}
 	if len(t.Job.Approvals) > 0 {
 		parts = append(parts, Encode(t.Job.Approvals))
+	}
+	if t.Form > 0 {
+		return frost.Hash("frostfleet/sign/v3", append([][]byte{Be32(t.Form)}, parts...)...)
 	}
 	return frost.Hash("frostfleet/sign/v2", parts...)
 }
@@ -78,6 +89,9 @@ func DecodeTask(body []byte, m *Manifest) (*Task, error) {
 		len(t.Draft) > maxDraft {
 		return nil, fmt.Errorf("task with part %d, attempt %d, %d items, %d exclusions, draft %.40q is out of bounds",
 			t.Part, t.Attempt, len(t.Items), len(t.Exclude), t.Draft)
+	}
+	if t.Form > Form {
+		return nil, fmt.Errorf("task whose rounds have form %d: this program knows 0 to %d", t.Form, Form)
 	}
 	if err := t.Job.checkApprovals(); err != nil {
 		return nil, err

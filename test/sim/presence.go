@@ -27,12 +27,21 @@ func (m *machine) trouble() {
 // heartbeat is the next one on a subject.
 func (w *world) heartbeat(who, subject string, m *wire.Manifest, approved *wire.SuccessorApproval) []byte {
 	h := wire.Heartbeat{
-		Version: wire.HeartbeatVersion, After: w.bus.presence.last[subject], Manifest: m.Hash(), Build: "sim", Approval: approved,
+		Version: wire.HeartbeatVersion, After: w.bus.presence.last[subject], Manifest: m.Hash(), Build: "sim", Approval: approved, Form: w.form(),
 	}
 	boot := fnv.New128a()
 	_, _ = boot.Write([]byte(who))
 	copy(h.Boot[:], boot.Sum(nil))
 	return wire.Encode(&h)
+}
+
+// form is what programs say that they know. In a quarter of the worlds they are upgraded while
+// jobs are in work.
+func (w *world) form() uint32 {
+	if w.seed%4 == 0 && w.elapsed < 10*time.Second {
+		return 0
+	}
+	return wire.Form
 }
 
 // swap stores a heartbeat, if nobody was quicker.
