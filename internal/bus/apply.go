@@ -66,10 +66,13 @@ func (b *Bus) isThere(ctx context.Context, d *declaration) bool {
 const newStreamTime = 2 * time.Second
 
 func (b *Bus) checkStream(ctx context.Context, d *declaration, consumers, earlier bool) ([]Drift, error) {
-	want := d.config(b.names, b.opt.Replicas)
-	have, err := b.streamConfig(ctx, want.Name)
+	have, err := b.streamConfig(ctx, b.names.stream(d.Name))
 	if err != nil {
 		return nil, err
+	}
+	want := b.wanted(d, have)
+	if earlier && have != nil && d.AllowAtomic {
+		want.AllowAtomicPublish = have.AllowAtomicPublish // the release before had none; all works without
 	}
 	if earlier && have != nil && d.wasDeclared(b.names, have.Subjects) {
 		b.log.Warn("this stream is as the release before declared it; once all programs are replaced, the "+
@@ -196,21 +199,31 @@ func (b *Bus) Restore(ctx context.Context) error {
 	return nil
 }
 
+// wanted is the configuration that a stream is to have, which may be there.
+func (b *Bus) wanted(d *declaration, have *jetstream.StreamConfig) jetstream.StreamConfig {
+	replicas := b.opt.Replicas
+	if replicas == 0 && have != nil {
+		replicas = have.Replicas
+	}
+	want := d.config(b.names, replicas)
+	if !b.nc.HasBatches() { // nor can the server say whether the stream takes any
+		want.AllowAtomicPublish = have != nil && have.AllowAtomicPublish
+	}
+	return want
+}
+
 func (b *Bus) applyStream(ctx context.Context, d *declaration) error {
-	want := d.config(b.names, b.opt.Replicas)
-	have, err := b.streamConfig(ctx, want.Name)
+	have, err := b.streamConfig(ctx, b.names.stream(d.Name))
 	if err != nil {
 		return err
 	}
 	if have == nil {
 		return b.create(ctx, d)
 	}
+	want := b.wanted(d, have)
 	drifts := b.compare(&want, have)
 	if len(drifts) == 0 {
 		return nil
-	}
-	if b.opt.Replicas == 0 {
-		want.Replicas = have.Replicas
 	}
 	if raised(&want, have) {
 		want.MaxBytes = have.MaxBytes
@@ -224,7 +237,7 @@ func (b *Bus) applyStream(ctx context.Context, d *declaration) error {
 }
 
 func (b *Bus) create(ctx context.Context, d *declaration) error {
-	config := d.config(b.names, b.opt.Replicas)
+	config := b.wanted(d, nil)
 	if _, err := b.nc.JS.CreateStream(ctx, config); err != nil {
 		return fmt.Errorf("creating stream %s: %w", config.Name, explainCreate(err))
 	}

@@ -153,6 +153,47 @@ func TestStreamsOfTheReleaseBefore(t *testing.T) {
 	}
 }
 
+// TestBatchesAreOptional: programs start whether a stream takes batches or not; the
+// administrator has it as declared, which is without where there are replicas.
+func TestBatchesAreOptional(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	for _, d := range b.streams() {
+		if d.AllowAtomic != (d.Name == Results) {
+			t.Errorf("%s takes batches: %v", d.Name, d.AllowAtomic)
+		}
+		if d.config(b.names, 3).AllowAtomicPublish {
+			t.Errorf("%s takes batches with three replicas", d.Name)
+		}
+	}
+	c := must[*jetstream.StreamConfig](t)(b.streamConfig(ctx, b.names.stream(Results)))
+	if !c.AllowAtomicPublish {
+		t.Error("RESULTS takes no batches")
+	}
+	c.AllowAtomicPublish = false // as the release before has it
+	if _, err := b.nc.JS.UpdateStream(ctx, *c); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{"gateway": b.CheckServing(ctx), "worker": b.CheckStreams(ctx)} {
+		if err != nil {
+			t.Errorf("a %s does not start: %v", name, err)
+		}
+	}
+	var drift *DriftError
+	if err := b.Check(ctx); !errors.As(err, &drift) || len(drift.Drifts) != 1 || drift.Drifts[0].Field != "allow_atomic" {
+		t.Errorf("the administrator hears of %v", err)
+	}
+	if _, err := b.Publish(ctx, "res.alice.j", []byte("x"), nil); err != nil {
+		t.Error(err)
+	}
+	if err := b.Apply(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Check(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCheckReportsEveryDrift(t *testing.T) {
 	tests := []struct {
 		stream Stream

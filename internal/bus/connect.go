@@ -29,8 +29,9 @@ type Bus struct {
 
 	gapEvery time.Duration // how often followers look at what was missing
 
-	inFlight chan struct{} // one in it for each publish under way
-	unacked  unacked       // what was published for nothing
+	inFlight chan struct{}              // one in it for each publish under way
+	together map[Stream]*natsconn.Group // those whose messages may share a write to the disk
+	unacked  unacked                    // what was published for nothing
 
 	mu          sync.Mutex
 	ready       bool // Connect is done
@@ -85,6 +86,12 @@ func Connect(ctx context.Context, opt Options) (*Bus, error) {
 		b.stop()
 		b.nc.Close()
 		return nil, err
+	}
+	b.together = map[Stream]*natsconn.Group{}
+	for i := range declared {
+		if declared[i].AllowAtomic {
+			b.together[declared[i].Name] = b.nc.NewGroup(names.stream(declared[i].Name))
+		}
 	}
 	b.mu.Lock()
 	b.ready = true

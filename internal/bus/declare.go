@@ -60,6 +60,7 @@ type declaration struct {
 	MaxMsgSize           size                      `json:"max_msg_size"`
 	DenyDelete           bool                      `json:"deny_delete"`
 	DenyPurge            bool                      `json:"deny_purge"`
+	AllowAtomic          bool                      `json:"allow_atomic"` // with one replica
 	Republish            *republish                `json:"republish"`
 	Consumers            []durable                 `json:"consumers"`
 }
@@ -152,6 +153,8 @@ const leastDuplicates = 100 * time.Millisecond
 
 // config is the whole configuration of the stream on the server. Everything
 // that the server would fill in is set, so that Check can compare every field.
+// Several replicas write what comes at about the same time together as it is, and what is
+// staged for a batch would be in the leader's memory.
 func (d *declaration) config(n naming, replicas int) jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
 		Name:                 n.stream(d.Name),
@@ -169,6 +172,7 @@ func (d *declaration) config(n naming, replicas int) jetstream.StreamConfig {
 		Duplicates:           leastDuplicates,
 		DenyDelete:           d.DenyDelete,
 		DenyPurge:            d.DenyPurge,
+		AllowAtomicPublish:   d.AllowAtomic && replicas <= 1,
 		AllowDirect:          true,
 		Replicas:             max(replicas, 1),
 	}

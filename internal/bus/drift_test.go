@@ -176,8 +176,12 @@ func TestEveryStreamFieldIsReported(t *testing.T) {
 		if field == "deny_delete" || field == "deny_purge" {
 			d = b.declaration(t, Keys)
 		}
+		if field == "allow_atomic" { // which RESULTS has
+			d = b.declaration(t, Pending)
+		}
 		want := d.config(b.names, 1)
-		c := d.config(b.names, 1)
+		want.AllowAtomicPublish = false // which goes neither with mirrors nor with persist_mode
+		c := want
 		change(&c)
 		have := &c
 		if err := b.createOrUpdate(t, want, c); err != nil {

@@ -16,6 +16,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(childStore); dir != "" {
+		serveChild(dir)
+		return
+	}
 	code := m.Run()
 	natscluster.RemoveBuild()
 	os.Exit(code)

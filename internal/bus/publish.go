@@ -104,7 +104,11 @@ func (b *Bus) store(ctx context.Context, stream Stream, subject string, m *nats.
 		return 0, ErrClosed
 	}
 	start = time.Now()
-	if seq, err = b.nc.Store(ctx, m); err != nil {
+	send := b.nc.Store
+	if g := b.together[stream]; g != nil && !isConditional(m) {
+		send = g.Store
+	}
+	if seq, err = send(ctx, m); err != nil {
 		err = outcomeOf(stream, subject, err)
 		if ctx.Err() != nil && time.Since(start) < unackedAfter {
 			return 0, err // its caller gave up, early
@@ -113,6 +117,9 @@ func (b *Bus) store(ctx context.Context, stream Stream, subject string, m *nats.
 	b.unacked.note(stream, start, err)
 	return seq, err
 }
+
+// isConditional: it has the condition of a slot's write, which a write beside it may change.
+func isConditional(m *nats.Msg) bool { return m.Header[jetstream.ExpectedLastSubjSeqHeader] != nil }
 
 // expecting sets the condition of a slot's write.
 func expecting(m *nats.Msg, seq uint64) {

@@ -176,6 +176,8 @@ func (g *Gateway) done(token uint64, answer *wire.Result) {
 	if d.job.Waits() { // before it is acknowledged: else nobody would come back to it
 		g.unpend(d.job)
 	}
-	g.acknowledge(d)
 	close(d.done)
+	if !g.run.Go(func() { g.acknowledgeSoon(d) }) {
+		g.acknowledge(d)
+	}
 }

@@ -114,12 +114,14 @@ type Gateway struct {
 	runs        runs                          // of each job that waits for approvals
 	waits       seldom                        // that jobs wait for RESULTS
 	strays      seldom                        // that something pulls jobs and drops them
+	delayed     atomic.Int32                  // jobs whose acknowledgement waits
 	askers      askers
 	beat        *presence.Beat
 	oracle      *crosscheck.Checker
 	heads       heads         // of others' audit logs
 	blocked     string        // what keeps keys from moving, as it was logged; owned by the clock
 	outlive     time.Duration // outliveTime
+	ackDelay    time.Duration // ackDelay
 }
 
 // New returns a gateway that does nothing until Run.
@@ -133,7 +135,9 @@ func New(cfg Config) *Gateway {
 	if cfg.Offset == nil {
 		cfg.Offset = func() time.Duration { return 0 }
 	}
-	g := &Gateway{cfg: cfg, log: cfg.Log, turns: newTurns(), outlive: outliveTime, oracle: crosscheck.New(cfg.Log)}
+	g := &Gateway{
+		cfg: cfg, log: cfg.Log, turns: newTurns(), outlive: outliveTime, ackDelay: ackDelay, oracle: crosscheck.New(cfg.Log),
+	}
 	g.askers.begin = g.newAsker
 	g.access.Store(cfg.Access)
 	g.changed.Store(new(make(chan struct{})))

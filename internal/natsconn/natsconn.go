@@ -149,7 +149,9 @@ func Connect(ctx context.Context, opt Options) (*Conn, error) {
 
 // Wrap makes a Conn of a connection that somebody else opened and closes.
 func Wrap(nc *nats.Conn, ackTimeout time.Duration) (*Conn, error) {
-	c := &Conn{Conn: nc, opt: Options{URL: nc.ConnectedUrlRedacted(), AckTimeout: ackTimeout}}
+	c := &Conn{Conn: nc, opt: Options{
+		URL: nc.ConnectedUrlRedacted(), AckTimeout: ackTimeout, Log: slog.New(slog.DiscardHandler),
+	}}
 	return c.open()
 }
 

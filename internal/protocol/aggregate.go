@@ -14,7 +14,7 @@ import (
 func aggregateChunks(
 	each Each, form frost.Form, items []frost.Item, set []frost.NonceCommitment, shares [][]byte,
 ) ([]frost.Signature, []frost.Blame, error) {
-	nonces := items[0].Key.Suite.NonceSize()
+	nonces := form.NonceSize(items[0].Key.Suite)
 	sigs := make([]frost.Signature, len(items))
 	count := (len(items) + chunkItems - 1) / chunkItems
 	blames, errs := make([][]frost.Blame, count), make([]error, count)
@@ -44,7 +44,7 @@ func aggregateChunks(
 
 // checkCommitment is [frost.CheckCommitment] in chunks.
 func checkCommitment(each Each, form frost.Form, suite frost.Suite, count int, points []byte) error {
-	size := suite.NonceSize()
+	size := form.NonceSize(suite)
 	if count <= chunkItems || len(points) != count*size {
 		return frost.CheckCommitment(form, suite, count, points)
 	}
