@@ -55,7 +55,7 @@ func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
 	} else if err != nil {
 		return nil
 	}
-	v := &value{seq: msg.Seq, body: bytes.Clone(body)}
+	v := &value{seq: msg.Seq, body: own(msg.Data, body)}
 	switch slot.Kind {
 	case wire.SlotDeal:
 		v.digest = wire.DealDigest(v.body)
@@ -76,6 +76,15 @@ func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
 		return nil
 	}
 	return v
+}
+
+// own is a body to be kept: the part of its message that it is, unless that would keep more
+// than an eighth beside the body in memory.
+func own(data, body []byte) []byte {
+	if len(data)-len(body) > len(body)/8 {
+		return bytes.Clone(body)
+	}
+	return body
 }
 
 // headerOf returns the header of a deal if it is the preimage of the batch's id.

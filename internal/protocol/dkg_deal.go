@@ -59,16 +59,14 @@ func (b *dkg) makeDeal() Event {
 		return dealMade{b: b, err: err}
 	}
 	body := wire.EncodeDeal(*b.header, deal)
-	return dealMade{b: b, body: body, hash: ownDeal(body)}
+	return dealMade{b: b, body: body, digest: wire.DealDigest(body)}
 }
 
-func ownDeal(body []byte) [32]byte { return frost.Hash("frostfleet/own-deal/v1", body) }
-
 type dealMade struct {
-	b    *dkg
-	body []byte
-	hash [32]byte // ownDeal
-	err  error
+	b      *dkg
+	body   []byte
+	digest [32]byte
+	err    error
 }
 
 func (dealMade) event() {}
@@ -82,7 +80,7 @@ func (b *dkg) onDealMade(e dealMade) []Effect {
 	if e.err != nil {
 		return b.giveUp(fault{wire.CodeInternal, "deal: " + e.err.Error(), -1})
 	}
-	b.own = e.hash
+	b.own = e.digest
 	b.to(dkgDealt)
 	effects := []Effect{b.say(wire.SlotDeal, e.body), b.report(ReportDealt)}
 	return append(effects, b.verify(b.node.board.Get(b.id))...)
@@ -114,18 +112,18 @@ func (b *dkg) verify(log *board.Batch) []Effect {
 		return b.lookAgain(log)
 	}
 	b.to(dkgVerifying)
-	deals, transcript, own := log.Deals(), wire.Transcript(log.Digests()), b.own
+	deals, digests, own := log.Deals(), log.Digests(), b.own
 	return []Effect{Compute{Name: "verify deals", Trace: b.trace, Run: func() Event {
-		record, f := b.check(deals, transcript, own)
+		record, f := b.check(deals, digests, own)
 		return dealsVerified{b, record, f}
 	}}}
 }
 
-// check makes the node's record of a batch out of all its deals, or returns why
-// there is none.
-func (b *dkg) check(raw [][]byte, transcript, own [32]byte) (*BatchRecord, *fault) {
+// check makes the node's record of a batch out of all its deals and their digests, or
+// returns why there is none.
+func (b *dkg) check(raw [][]byte, digests [][32]byte, own [32]byte) (*BatchRecord, *fault) {
 	cfg := &b.node.cfg
-	if ownDeal(raw[cfg.Index]) != own {
+	if digests[cfg.Index] != own {
 		return nil, &fault{wire.CodeDealReplaced, "the deal in this node's slot is not the one it made", -1}
 	}
 	deals, culprit := board.Decode(raw, *b.header)
@@ -144,7 +142,7 @@ func (b *dkg) check(raw [][]byte, transcript, own [32]byte) (*BatchRecord, *faul
 	case err != nil:
 		return nil, &fault{wire.CodeInternal, err.Error(), -1}
 	}
-	return newRecord(cfg.Manifest, b.header, raw, transcript, batch), nil
+	return newRecord(cfg.Manifest, b.header, raw, wire.Transcript(digests), batch), nil
 }
 
 type dealsVerified struct {

@@ -22,9 +22,10 @@ func EncodeDeal(h BatchHeader, d *frost.Deal) []byte {
 	return Encode(&dealBody{Header: h, Ephemeral: d.Ephemeral, Commitments: d.Commitments, Proofs: d.Proofs, Shares: d.Shares})
 }
 
+// DecodeDeal reads a deal, whose fields are parts of body.
 func DecodeDeal(body []byte) (BatchHeader, *frost.Deal, error) {
-	var b dealBody
-	if err := Decode(body, MaxMessageSize, &b); err != nil {
+	b, err := decodeDealBody(body)
+	if err != nil {
 		return BatchHeader{}, nil, err
 	}
 	return b.Header, &frost.Deal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Proofs: b.Proofs, Shares: b.Shares}, nil

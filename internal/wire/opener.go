@@ -60,7 +60,8 @@ func NewOpener(m *Manifest, a *Access) *Opener {
 	}
 }
 
-// FromNode opens a live message that must come from node i, and returns its body. at
+// FromNode opens a live message that must come from node i, and returns its body, which is a
+// part of data, as all bodies of envelopes are. at
 // is when the bus stored the message, which must fit the reader's clock. Neither
 // the node nor its session key may be revoked.
 func (o *Opener) FromNode(i int, subject string, at time.Time, data []byte) ([]byte, error) {
@@ -126,8 +127,8 @@ func (o *Opener) live(i int, at time.Time) error {
 // claims is all of open but the message's own signature: whose it says it is,
 // and that this node's session key spoke for it at that time.
 func (o *Opener) claims(i int, at time.Time, data []byte, limit int) (*Envelope, *openDelegation, error) {
-	var e Envelope
-	if err := Decode(data, limit, &e); err != nil {
+	e, err := decodeEnvelope(data, limit)
+	if err != nil {
 		return nil, nil, err
 	}
 	d, err := o.delegation(e.Delegation)
@@ -140,7 +141,7 @@ func (o *Opener) claims(i int, at time.Time, data []byte, limit int) (*Envelope,
 	if at.Before(time.Unix(d.NotBefore, 0).Add(-ClockSkew)) || at.After(time.Unix(d.NotAfter, 0).Add(ClockSkew)) {
 		return nil, nil, errDelegation
 	}
-	return &e, d, nil
+	return e, d, nil
 }
 
 func (o *Opener) delegation(raw []byte) (*openDelegation, error) {
@@ -175,8 +176,8 @@ func (o *Opener) FromGateway(subject string, data []byte) ([]byte, error) {
 // FromGateway opens a message that must come from one of the list's gateways. Other
 // than an Opener, a list may be used concurrently.
 func (a *Access) FromGateway(m *Manifest, subject string, data []byte) ([]byte, error) {
-	var e Envelope
-	if err := Decode(data, MaxMessageSize+MaxJobSize, &e); err != nil {
+	e, err := decodeEnvelope(data, MaxMessageSize+MaxJobSize)
+	if err != nil {
 		return nil, err
 	}
 	key, err := a.gateway(e.Gateway)
@@ -191,8 +192,8 @@ func (a *Access) FromGateway(m *Manifest, subject string, data []byte) ([]byte, 
 
 // SealedBy is the gateway that an envelope names, "" if it names none.
 func SealedBy(data []byte) string {
-	var e Envelope
-	if Decode(data, MaxMessageSize+MaxJobSize, &e) != nil {
+	e, err := decodeEnvelope(data, MaxMessageSize+MaxJobSize)
+	if err != nil {
 		return ""
 	}
 	return e.Gateway
@@ -201,8 +202,8 @@ func SealedBy(data []byte) string {
 // UnverifiedBody returns the body of an envelope without checking who sealed it, nil if
 // there is none. It serves certificates, which prove themselves.
 func UnverifiedBody(data []byte) []byte {
-	var e Envelope
-	if Decode(data, MaxMessageSize, &e) != nil {
+	e, err := decodeEnvelope(data, MaxMessageSize)
+	if err != nil {
 		return nil
 	}
 	return e.Body
