@@ -66,12 +66,13 @@ type dkg struct {
 	id      string
 	phase   dkgPhase
 	header  *wire.BatchHeader // of the task; nil without one
+	apart   bool              // the task has deals take their proofs apart
 	job     string            // of the task, for reports
 	trace   string
 	started time.Time // by this node's clock; zero until that is known
 	expires time.Time // of the job; zero without a task
 	looked  time.Time // when its rounds were read once more
-	// own is the digest of the deal that this process made. It is the proof that
+	// own is the hash of the deal that this process made. It is the proof that
 	// the deal in the log is this process's, and gone after a restart.
 	own [32]byte
 	// certified is the transcript that this node certified, here or in an earlier

@@ -15,7 +15,7 @@ import (
 
 // start begins a keygen task: this node deals, unless it did so in an
 // earlier life, which the log shows.
-func (n *dealer) start(header *wire.BatchHeader, p *part) []Effect {
+func (n *dealer) start(header *wire.BatchHeader, p *part, form uint32) []Effect {
 	id := wire.ShortID(header.Context(n.cfg.Manifest))
 	if _, known := n.known[wire.BatchRef{ID: id}]; known || n.batches[id] != nil {
 		return nil
@@ -24,7 +24,7 @@ func (n *dealer) start(header *wire.BatchHeader, p *part) []Effect {
 		return nil // certified in an earlier life: its entry gives it back
 	}
 	b := &dkg{
-		node: n, id: id, header: header, job: jobKey(p.client, p.job.ID), trace: p.trace, expires: p.job.Expires,
+		node: n, id: id, header: header, apart: form >= 1, job: jobKey(p.client, p.job.ID), trace: p.trace, expires: p.job.Expires,
 	}
 	log := b.work()
 	log.SetHeader(*header)
@@ -47,6 +47,7 @@ func (n *dealer) start(header *wire.BatchHeader, p *part) []Effect {
 // generator alone does not expose the polynomials, and never deterministic.
 func (b *dkg) makeDeal() Event {
 	cfg, p := &b.node.cfg, b.header.Params(b.node.cfg.Manifest)
+	p.Apart = b.apart
 	var fresh [32]byte
 	if _, err := io.ReadFull(cfg.Rand, fresh[:]); err != nil {
 		return dealMade{b: b, err: err}
@@ -59,14 +60,16 @@ func (b *dkg) makeDeal() Event {
 		return dealMade{b: b, err: err}
 	}
 	body := wire.EncodeDeal(*b.header, deal)
-	return dealMade{b: b, body: body, digest: wire.DealDigest(body)}
+	return dealMade{b: b, body: body, hash: ownDeal(body)}
 }
 
+func ownDeal(body []byte) [32]byte { return frost.Hash("frostfleet/own-deal/v1", body) }
+
 type dealMade struct {
-	b      *dkg
-	body   []byte
-	digest [32]byte
-	err    error
+	b    *dkg
+	body []byte
+	hash [32]byte // ownDeal
+	err  error
 }
 
 func (dealMade) event() {}
@@ -80,7 +83,7 @@ func (b *dkg) onDealMade(e dealMade) []Effect {
 	if e.err != nil {
 		return b.giveUp(fault{wire.CodeInternal, "deal: " + e.err.Error(), -1})
 	}
-	b.own = e.digest
+	b.own = e.hash
 	b.to(dkgDealt)
 	effects := []Effect{b.say(wire.SlotDeal, e.body), b.report(ReportDealt)}
 	return append(effects, b.verify(b.node.board.Get(b.id))...)
@@ -112,18 +115,18 @@ func (b *dkg) verify(log *board.Batch) []Effect {
 		return b.lookAgain(log)
 	}
 	b.to(dkgVerifying)
-	deals, digests, own := log.Deals(), log.Digests(), b.own
+	deals, transcript, own := log.Deals(), wire.Transcript(log.Digests()), b.own
 	return []Effect{Compute{Name: "verify deals", Trace: b.trace, Run: func() Event {
-		record, f := b.check(deals, digests, own)
+		record, f := b.check(deals, transcript, own)
 		return dealsVerified{b, record, f}
 	}}}
 }
 
-// check makes the node's record of a batch out of all its deals and their digests, or
-// returns why there is none.
-func (b *dkg) check(raw [][]byte, digests [][32]byte, own [32]byte) (*BatchRecord, *fault) {
+// check makes the node's record of a batch out of all its deals, or returns why
+// there is none.
+func (b *dkg) check(raw [][]byte, transcript, own [32]byte) (*BatchRecord, *fault) {
 	cfg := &b.node.cfg
-	if digests[cfg.Index] != own {
+	if ownDeal(raw[cfg.Index]) != own {
 		return nil, &fault{wire.CodeDealReplaced, "the deal in this node's slot is not the one it made", -1}
 	}
 	deals, culprit := board.Decode(raw, *b.header)
@@ -142,7 +145,19 @@ func (b *dkg) check(raw [][]byte, digests [][32]byte, own [32]byte) (*BatchRecor
 	case err != nil:
 		return nil, &fault{wire.CodeInternal, err.Error(), -1}
 	}
-	return newRecord(cfg.Manifest, b.header, raw, wire.Transcript(digests), batch), nil
+	return newRecord(cfg.Manifest, b.header, b.kept(raw), transcript, batch), nil
+}
+
+// kept is what the node keeps of a batch's deals: its own as it is, to say it again to
+// those that have yet to check it, and the others as the entry will have them.
+func (b *dkg) kept(raw [][]byte) [][]byte {
+	kept := make([][]byte, len(raw))
+	for i, body := range raw {
+		if kept[i] = body; i != b.node.cfg.Index {
+			kept[i], _ = wire.EntryDeal(body)
+		}
+	}
+	return kept
 }
 
 type dealsVerified struct {

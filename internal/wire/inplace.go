@@ -19,13 +19,14 @@ type inPlace struct {
 	failed bool
 }
 
-// Major types of CBOR (RFC 8949, 3.1), and null.
+// Major types of CBOR (RFC 8949, 3.1), and simple values.
 const (
 	majorUint  = 0
 	majorBytes = 2
 	majorText  = 3
 	majorArray = 4
 	majorMap   = 5
+	cborTrue   = 0xf5
 	cborNull   = 0xf6
 )
 
@@ -62,10 +63,10 @@ func (r *inPlace) head(major byte) uint64 {
 	return n
 }
 
-// is reports whether the next item is an unsigned integer of this value, and reads it then:
-// the key of a field.
-func (r *inPlace) is(key byte) bool {
-	if len(r.rest) == 0 || r.rest[0] != key {
+// is reports whether the next item is this one of a single byte, and reads it then: the key
+// of a field, or a simple value.
+func (r *inPlace) is(item byte) bool {
+	if len(r.rest) == 0 || r.rest[0] != item {
 		return false
 	}
 	r.rest = r.rest[1:]
@@ -73,8 +74,8 @@ func (r *inPlace) is(key byte) bool {
 }
 
 // key reads the key of a field that must be there.
-func (r *inPlace) key(key byte) {
-	if !r.is(key) {
+func (r *inPlace) key(item byte) {
+	if !r.is(item) {
 		r.fail()
 	}
 }
@@ -211,7 +212,13 @@ func decodeDealBody(body []byte) (*dealBody, error) {
 	b.Proofs = r.bytes()
 	r.key(5)
 	b.Shares = r.list()
-	if fields != 5 {
+	has := uint64(5)
+	if r.is(6) {
+		has++
+		b.Apart = true
+		r.key(cborTrue) // left out where it is false
+	}
+	if fields != has {
 		r.fail()
 	}
 	return &b, r.end()

@@ -24,6 +24,7 @@ func inPlaceSamples() (all [][]byte) {
 	for _, d := range []frost.Deal{
 		{Ephemeral: [32]byte{9}, Commitments: long, Proofs: long[:24], Shares: [][]byte{long[:23], {}, nil}},
 		{Shares: [][]byte{}},
+		{Proofs: long[:9], ProofsHash: &[32]byte{}},
 		{},
 	} {
 		all = append(all, EncodeDeal(h, &d), EncodeDeal(BatchHeader{}, &d))

@@ -91,7 +91,7 @@ var keygenMutants = []Mutant{
 	// Workers.
 	never("a node deals again after a restart", dealFile, "log.Has(wire.SlotDeal, n.cfg.Index)").
 		killed("a node deals once in a batch", inProtocol, "TestRestartAfterDealing"),
-	never("the own deal is not compared", dealFile, "digests[cfg.Index] != own").
+	never("the own deal is not compared", dealFile, "ownDeal(raw[cfg.Index]) != own").
 		killed("a node certifies with the deal that it made", inProtocol, "TestOwnDealReplaced"),
 	never("the own certificate's transcript is not compared", finishFile, "stored && e.Transcript != certified").
 		killed("stored shares are of the certified keys", inProtocol, "TestCertifiedBySecondProcess"),
