@@ -185,7 +185,7 @@ func (l *largeBatch) run(n *protocol.Node, store *keystore.Store) {
 		}
 	}
 	for _, msg := range l.keys {
-		for _, effect := range n.Step(protocol.ReadKeys(l.Manifest, arrived(msg))) {
+		for _, effect := range n.Step(protocol.ReadKeysBeside(l.Manifest, arrived(msg), n.Held(msg.Subject))) {
 			if c, ok := effect.(protocol.Complete); ok && certified {
 				if err := store.Complete(storeRef(c.Batch), c.Certificates); err != nil {
 					l.b.Fatal(err)
