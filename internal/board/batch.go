@@ -35,6 +35,7 @@ type key struct {
 type value struct {
 	seq         uint64
 	body        []byte
+	compact     []byte            // of a deal that an entry has in another form: that form
 	digest      [32]byte          // of a deal, as an entry has it
 	header      *wire.BatchHeader // of a deal that proves its batch's id
 	certificate *wire.Certificate
@@ -43,7 +44,15 @@ type value struct {
 	listed      *list.Element // in the author's list; nil while pinned
 }
 
-func (v *value) size() int { return len(v.body) + overhead }
+func (v *value) size() int { return len(v.body) + len(v.compact) + overhead }
+
+// kept is what an entry has of a deal.
+func (v *value) kept() []byte {
+	if v.compact != nil {
+		return v.compact
+	}
+	return v.body
+}
 
 // read opens a message and returns its value, nil if it is junk.
 func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
@@ -55,10 +64,10 @@ func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
 	} else if err != nil {
 		return nil
 	}
-	v := &value{seq: msg.Seq, body: bytes.Clone(body)}
+	v := &value{seq: msg.Seq, body: own(msg.Data, body)}
 	switch slot.Kind {
 	case wire.SlotDeal:
-		v.digest = msg.DealDigest(b.manifest, v.body)
+		v.compact, v.digest = msg.EntryDeal(b.manifest, v.body)
 		if batch := b.batches[slot.ID]; batch == nil || batch.header == nil {
 			v.header = headerOf(b.manifest, slot.ID, v.body)
 		}
@@ -76,6 +85,15 @@ func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
 		return nil
 	}
 	return v
+}
+
+// own is a body to be kept: the part of its message that it is, unless that would keep more
+// than an eighth beside the body in memory.
+func own(data, body []byte) []byte {
+	if len(data)-len(body) > len(body)/8 {
+		return bytes.Clone(body)
+	}
+	return body
 }
 
 // headerOf returns the header of a deal if it is the preimage of the batch's id.
@@ -122,6 +140,24 @@ func (b *Batch) Missing(kind wire.SlotKind) (nodes []int) {
 
 // Deals returns the n raw deals in index order, nil where one is missing.
 func (b *Batch) Deals() [][]byte { return b.bodies(wire.SlotDeal) }
+
+// Kept is a deal as an entry has it, with its digest.
+type Kept struct {
+	body   []byte
+	digest [32]byte
+}
+
+// Body is the deal's bytes, nil if there is none.
+func (k Kept) Body() []byte { return k.body }
+
+// Kept returns a node's deal as the batch's entry has it, nothing if it is missing.
+func (b *Batch) Kept(node int) Kept {
+	v := b.values[key{wire.SlotDeal, node}]
+	if v == nil {
+		return Kept{}
+	}
+	return Kept{v.kept(), v.digest}
+}
 
 // Certificates returns the n raw certificates in index order, nil where one is
 // missing.

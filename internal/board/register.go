@@ -1,6 +1,7 @@
 package board
 
 import (
+	"bytes"
 	"container/list"
 	"fmt"
 	"slices"
@@ -35,13 +36,16 @@ type Message struct {
 }
 
 // Read reads a message of KEYS. It verifies n signatures of a head, or hashes a deal,
-// so machines have it done before their steps.
-func Read(known wire.ManifestSet, msg wire.LogMessage) Message {
+// so machines have it done before their steps. held is what the program has of the same deal, if
+// anything: the same bytes need no hash, and are not kept twice.
+func Read(known wire.ManifestSet, msg wire.LogMessage, held Kept) Message {
 	read := Message{seq: msg.Seq, data: msg.Data}
 	switch entry, head := wire.IsEntry(msg.Subject); {
 	case !entry:
 	case head:
 		read.entry, read.err = wire.VerifyEntry(msg.Data, known)
+	case len(held.body) > 0 && bytes.Equal(held.body, msg.Data):
+		read.data, read.digest = held.body, held.digest
 	default:
 		read.digest = wire.DealDigest(msg.Data)
 	}

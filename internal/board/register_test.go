@@ -45,7 +45,7 @@ func (r *registry) ref(i int) wire.BatchRef { return wire.BatchRef{ID: r.id(i)} 
 
 func (r *registry) put(subject string, data []byte) (*board.Entry, error) {
 	r.seq++
-	return r.Put(board.Read(r.f.Manifest, wire.LogMessage{Subject: subject, Seq: r.seq, Time: r.now, Data: data}))
+	return r.Put(board.Read(r.f.Manifest, wire.LogMessage{Subject: subject, Seq: r.seq, Time: r.now, Data: data}, board.Kept{}))
 }
 
 // write puts messages under subjects of their kinds, which name some other batch.
@@ -245,5 +245,45 @@ func TestFalseCertificate(t *testing.T) {
 	missing.Put(missing.message(wire.SlotCert, 0, h2, missing.f.Certificate(0, h2, 1)))
 	if got := missing.Get(missing.id(h2)).FalseCertificate(); got != -1 {
 		t.Error("blamed without the deals")
+	}
+}
+
+// A deal of KEYS that the rounds' board has, as entries have it, is taken by its bytes: what
+// differs in one is hashed, and is no deal of the entry.
+func TestHeldDeal(t *testing.T) {
+	rounds, h := newReader(t, 2, 1<<20), header(1)
+	for node := range 2 {
+		rounds.Put(rounds.deal(node, h, 100+node))
+	}
+	batch := rounds.Get(rounds.id(h))
+	if got := batch.Kept(2); got.Body() != nil {
+		t.Error("a deal of no node")
+	}
+	bent := bytes.Clone(batch.Kept(1).Body())
+	bent[len(bent)-1] ^= 1
+	register := board.NewRegister(1<<20, func(wire.BatchRef) (transcript [32]byte, ok bool) { return transcript, false })
+	put := func(subject string, data []byte, held board.Kept) *board.Entry {
+		e, err := register.Put(board.Read(rounds.f.Manifest, wire.LogMessage{Subject: subject, Seq: 1, Data: data}, held))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	e := put(wire.EntryHeadSubject(batch.ID, 0), rounds.f.Entry(h, batch.Deals()), board.Kept{})
+	for i, step := range []struct {
+		data []byte
+		held board.Kept
+		want bool
+	}{
+		{bent, batch.Kept(1), false},
+		{bytes.Clone(batch.Kept(1).Body()), batch.Kept(1), true},
+		{batch.Kept(0).Body(), batch.Kept(1), true}, // of another place: hashed
+	} {
+		if got := put(wire.EntryDealSubject(batch.ID, 0, 1), step.data, step.held); (got != nil) != step.want {
+			t.Errorf("step %d: taken: %v", i, got != nil)
+		}
+	}
+	if !e.Whole() || &e.Raw()[1][0] != &batch.Kept(1).Body()[0] {
+		t.Error("the deal that the board has is kept twice")
 	}
 }

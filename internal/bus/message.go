@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -42,8 +43,15 @@ var errAmbiguous = errors.New("headers do not identify the stored message")
 func (b *Bus) stored(m *nats.Msg, stream string) (Message, error) {
 	got, err := b.names.storedHeader(m.Header, blockSize(m), stream)
 	got.Data = m.Data
+	if blockSize(m) > maxKeptHeader { // whoever keeps the data would keep all of it
+		got.Data = bytes.Clone(m.Data)
+	}
 	return got, err
 }
+
+// maxKeptHeader is how much of a message's headers may stay in memory with its data, in bytes:
+// both are parts of what the connection read.
+const maxKeptHeader = 8 << 10
 
 // storedHeader reads the header that a block of size bytes was parsed to. Only if that
 // accounts for every byte of the block was nothing cut off behind an early blank line

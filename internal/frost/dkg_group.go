@@ -39,6 +39,9 @@ type group[S, P any] interface {
 	baseMult(s *S) *P
 	// isSumVartime reports whether p is the sum of scalars[i]·points[i].
 	isSumVartime(p *P, scalars []*S, points []*P) bool
+	// evaluateVartime evaluates polynomials in the exponent at x, not 0: count commitments
+	// each, constant term first.
+	evaluateVartime(commitments []P, count int, x uint32) []P
 	// addPoints adds points[i] to sums[i].
 	addPoints(sums, points []P)
 	isIdentity(p *P) bool
@@ -126,6 +129,10 @@ func (secpGroup) isSumVartime(p *vartime.Point, scalars []*secp.Scalar, points [
 	return sum.Equals(p)
 }
 
+func (secpGroup) evaluateVartime(commitments []vartime.Point, count int, x uint32) []vartime.Point {
+	return vartime.EvaluateAllAt(commitments, count, x)
+}
+
 func (secpGroup) addPoints(sums, points []vartime.Point) { vartime.AddAll(sums, points) }
 func (secpGroup) isIdentity(p *vartime.Point) bool       { return p.IsIdentity() }
 func (secpGroup) publicKey(wire []byte) []byte           { return append([]byte{2 | wire[63]&1}, wire[:32]...) }
@@ -204,6 +211,20 @@ func (edwardsGroup) baseMult(s *edwards25519.Scalar) *edwards25519.Point {
 
 func (edwardsGroup) isSumVartime(p *edwards25519.Point, s []*edwards25519.Scalar, points []*edwards25519.Point) bool {
 	return edwards25519.MultiScalarMultVartime(s, points).Equal(p) == 1
+}
+
+func (edwardsGroup) evaluateVartime(commitments []edwards25519.Point, count int, x uint32) []edwards25519.Point {
+	if count == 0 {
+		return nil
+	}
+	values, polynomial := make([]edwards25519.Point, len(commitments)/count), make([]*edwards25519.Point, count)
+	for i := range values {
+		for c := range polynomial {
+			polynomial[c] = &commitments[i*count+c]
+		}
+		values[i] = *edwards25519.EvaluateAt(polynomial, x)
+	}
+	return values
 }
 
 func (edwardsGroup) addPoints(sums, points []edwards25519.Point) {

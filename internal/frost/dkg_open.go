@@ -43,7 +43,7 @@ func openBatch[S, P any](
 	}
 	defer clear(shares)
 	if !s.allHold(s.shareEquations(w, shares, s.values(index, s.sums)), 0, s.K) {
-		return nil, s.blameShares(index, own, w, func(int) []polynomial[S, P] { return nil })
+		return nil, s.blameShares(index, own, w, func(int) []multiples[S, P] { return nil })
 	}
 	public, err := s.public()
 	if err != nil {

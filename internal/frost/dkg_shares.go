@@ -26,7 +26,7 @@ func (s *session[S, P]) openShares(index int, own *ecdh.PrivateKey) ([]S, error)
 // blameShares looks for the dealer whose shares do not fit its commitments and,
 // in a resharing, what constants says of its constant terms.
 func (s *session[S, P]) blameShares(
-	index int, own *ecdh.PrivateKey, w *stream, constants func(i int) []polynomial[S, P],
+	index int, own *ecdh.PrivateKey, w *stream, constants func(i int) []multiples[S, P],
 ) error {
 	shares := make([]S, s.K)
 	defer clear(shares)
@@ -47,42 +47,39 @@ func (s *session[S, P]) blameShares(
 	return errInconsistent
 }
 
-// polynomial is one for each key, in the exponent and without its lowest powers:
-// its value is lead·(points[0] + x·points[1] + x²·points[2] + ...). All is public.
-type polynomial[S, P any] struct {
-	lead, x *S
-	points  []P
-	count   int // points a key
+// multiples are of one point for each key, factor·points[key]; without points there are none.
+// All is public.
+type multiples[S, P any] struct {
+	factor *S
+	points []P
 }
 
 // values is what the commitments say of the shares of node index.
-func (s *session[S, P]) values(index int, commitments []P) polynomial[S, P] {
-	x := s.small(uint32(index + 1))
-	p := polynomial[S, P]{lead: s.small(1), x: x, points: commitments, count: s.committed()}
+func (s *session[S, P]) values(index int, commitments []P) multiples[S, P] {
+	x := uint32(index + 1)
+	v := multiples[S, P]{factor: s.small(1), points: s.evaluateVartime(commitments, s.committed(), x)}
 	if s.resharing {
-		p.lead = x
+		v.factor = s.small(x)
 	}
-	return p
+	return v
 }
 
 // shareEquations returns a function that adds to an equation the claim that a
-// key's share is the sum of the polynomials' values.
-func (s *session[S, P]) shareEquations(w *stream, shares []S, sum ...polynomial[S, P]) func(*equation[S, P], int) {
+// key's share is the sum of multiples.
+func (s *session[S, P]) shareEquations(w *stream, shares []S, sum ...multiples[S, P]) func(*equation[S, P], int) {
 	return func(e *equation[S, P], key int) {
 		weight, product := s.weight(w), make([]S, 1)
 		defer clear(product)
 		s.mul(&product[0], weight, &shares[key])
 		s.add(&e.base, &e.base, &product[0])
-		for _, p := range sum {
-			coefficient := new(S)
-			s.mul(coefficient, weight, p.lead)
-			for c := range p.count {
-				e.scalars = append(e.scalars, coefficient)
-				e.points = append(e.points, &p.points[key*p.count+c])
-				next := new(S)
-				s.mul(next, coefficient, p.x)
-				coefficient = next
+		for _, m := range sum {
+			if len(m.points) == 0 {
+				continue
 			}
+			scalar := new(S)
+			s.mul(scalar, weight, m.factor)
+			e.scalars = append(e.scalars, scalar)
+			e.points = append(e.points, &m.points[key])
 		}
 	}
 }

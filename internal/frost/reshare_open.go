@@ -118,8 +118,7 @@ func (r *resharing[S, P]) batch(index int, own *ecdh.PrivateKey, w *stream) (*Ba
 		return nil, err
 	}
 	defer clear(shares)
-	one := r.small(1)
-	keys := polynomial[S, P]{lead: one, x: one, points: r.keys, count: 1}
+	keys := multiples[S, P]{factor: r.small(1), points: r.keys}
 	if !r.allHold(r.shareEquations(w, shares, keys, r.values(index, r.sums)), 0, r.K) {
 		return nil, ErrRecover
 	}
@@ -144,11 +143,10 @@ func (r *resharing[S, P]) blame(
 				m%p.OldT, m/p.OldT, err)
 		}
 	}
-	return r.blameShares(index, own, w, func(i int) []polynomial[S, P] {
-		return []polynomial[S, P]{{
-			lead:   r.interpolatingValue(p.Dealers, p.Dealers[i]),
-			x:      r.small(uint32(p.Dealers[i] + 1)),
-			points: commitments, count: p.OldT,
+	return r.blameShares(index, own, w, func(i int) []multiples[S, P] {
+		return []multiples[S, P]{{
+			factor: r.interpolatingValue(p.Dealers, p.Dealers[i]),
+			points: r.evaluateVartime(commitments, p.OldT, uint32(p.Dealers[i]+1)),
 		}}
 	})
 }

@@ -2,9 +2,11 @@ package keystore
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -80,14 +82,46 @@ func (b *batch) put(p part, i int, value []byte) error { return b.data.Put(b.key
 
 func (b *batch) putHeader() error { return b.data.Put(headerKey(b.h.ref()), b.raw) }
 
-// putAll writes the values of one part, each with its checksum.
-func (b *batch) putAll(p part, values [][]byte) error {
+// putAll writes the values of one part, each with its checksum. They are in memory of buffer,
+// which must stay as it is until the transaction ends.
+func (b *batch) putAll(p part, values [][]byte, buffer []byte) error {
 	for i, v := range values {
-		if err := b.put(p, i, checked(v)); err != nil {
+		start := len(buffer)
+		buffer = appendChecked(buffer, v)
+		if err := b.put(p, i, buffer[start:len(buffer):len(buffer)]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkedSize is how much memory putAll takes, in bytes.
+func checkedSize(values [][]byte) (size int) {
+	for _, v := range values {
+		size += sha256.Size + len(v)
+	}
+	return size
+}
+
+// buffers are those of batches that were written, each of at most maxBuffer bytes: the next one
+// comes soon, and fresh memory costs more than what is written to it. The garbage collector
+// takes them when none does.
+var buffers sync.Pool
+
+const maxBuffer = 32 << 20
+
+// withBuffer calls f with an empty buffer of that capacity.
+func withBuffer(size int, f func(buffer []byte) error) error {
+	buffer, _ := buffers.Get().(*[]byte)
+	if buffer == nil || cap(*buffer) < size {
+		made := make([]byte, 0, size)
+		buffer = &made
+	}
+	err := f(*buffer)
+	if err == nil && cap(*buffer) <= maxBuffer {
+		buffers.Put(buffer)
+	}
+	return err
 }
 
 // getAll reads the n values that putAll wrote.

@@ -139,8 +139,12 @@ func decodeHeader(data []byte) (*header, error) {
 // checked puts a checksum before a value that no seal covers, so that a bad
 // disk is noticed. It is no protection against a person.
 func checked(value []byte) []byte {
+	return appendChecked(make([]byte, 0, sha256.Size+len(value)), value)
+}
+
+func appendChecked(dst, value []byte) []byte {
 	sum := sha256.Sum256(value)
-	return append(sum[:], value...)
+	return append(append(dst, sum[:]...), value...)
 }
 
 // unchecked gives a copy of the value, or false.

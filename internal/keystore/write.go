@@ -31,6 +31,11 @@ func (s *Store) PutRecovered(r *Record) error {
 
 // put writes a record, complete if certs is not nil.
 func (s *Store) put(r *Record, certs [][]byte) error {
+	return withBuffer(checkedSize(r.Deals), func(deals []byte) error { return s.putRecord(r, certs, deals) })
+}
+
+// putRecord is put with room for the deals.
+func (s *Store) putRecord(r *Record, certs [][]byte, deals []byte) error {
 	h := r.header()
 	if _, err := rand.Read(h.Nonce[:]); err != nil {
 		return err
@@ -54,7 +59,7 @@ func (s *Store) put(r *Record, certs [][]byte) error {
 			return err
 		}
 		b = &batch{data: tx.Bucket(bucketData), h: h, raw: raw}
-		err = errors.Join(b.putHeader(), b.put(partKeys, 0, s.sealKeys(h, raw, r)), b.putAll(partDeal, r.Deals))
+		err = errors.Join(b.putHeader(), b.put(partKeys, 0, s.sealKeys(h, raw, r)), b.putAll(partDeal, r.Deals, deals))
 		if err == nil && r.Generation > 0 {
 			err = errors.Join(raise(tx), b.put(partReshare, 0, checked(r.Reshare)))
 		}
@@ -128,7 +133,7 @@ func (s *Store) Complete(ref Ref, certs [][]byte) error {
 }
 
 func (s *Store) complete(b *batch, certs [][]byte) error {
-	if err := b.putAll(partCertificate, certs); err != nil {
+	if err := b.putAll(partCertificate, certs, make([]byte, 0, checkedSize(certs))); err != nil {
 		return err
 	}
 	return b.put(partComplete, 0, s.sealComplete(b.h, b.raw))

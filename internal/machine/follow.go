@@ -125,7 +125,7 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 		r.Step(protocol.RoundsMessage{LogMessage: r.slotMessage(read)})
 	case bus.Keys:
 		r.learn(read)
-		msg := protocol.ReadKeys(r.Lineage(), read)
+		msg := protocol.ReadKeysBeside(r.Lineage(), read, r.held(read.Subject))
 		if e := msg.Head(); e != nil && r.cfg.Entry != nil {
 			r.cfg.Entry(e, m)
 		}
@@ -162,6 +162,16 @@ func (r *Runner[M]) slotMessage(m wire.LogMessage) wire.LogMessage {
 		return m
 	}
 	return r.reader.Read(of, m)
+}
+
+// held is the deal of a message of KEYS that the machine has, if it keeps any.
+func (r *Runner[M]) held(subject string) (held protocol.Held) {
+	if keeper, ok := any(r.machine).(interface {
+		Held(subject string) protocol.Held
+	}); ok {
+		r.With(func(M) { held = keeper.Held(subject) })
+	}
+	return held
 }
 
 // controlMessage is what an administrator said, whoever carried it.

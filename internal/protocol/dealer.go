@@ -88,6 +88,15 @@ func (n *dealer) onEntry(entry *board.Entry) []Effect {
 	return b.onEntry(entry)
 }
 
+// heldDeal is the deal that a subject of KEYS is for, if the node has it of the rounds.
+func (n *dealer) heldDeal(subject string) (held Held) {
+	id, generation, deal, ok := wire.ParseEntryDeal(subject)
+	if log := n.board.Get(id); ok && generation == 0 && log != nil {
+		held = log.Kept(deal)
+	}
+	return held
+}
+
 // recertify says again what a stored record certifies: the process that made it may
 // have ended before that was out, and the rounds forget. The transcript is the
 // stored one, so this is the same certificate and no second.

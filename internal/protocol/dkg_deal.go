@@ -116,15 +116,16 @@ func (b *dkg) verify(log *board.Batch) []Effect {
 	}
 	b.to(dkgVerifying)
 	deals, transcript, own := log.Deals(), wire.Transcript(log.Digests()), b.own
+	kept := b.kept(log)
 	return []Effect{Compute{Name: "verify deals", Trace: b.trace, Run: func() Event {
-		record, f := b.check(deals, transcript, own)
+		record, f := b.check(deals, kept, transcript, own)
 		return dealsVerified{b, record, f}
 	}}}
 }
 
 // check makes the node's record of a batch out of all its deals, or returns why
 // there is none.
-func (b *dkg) check(raw [][]byte, transcript, own [32]byte) (*BatchRecord, *fault) {
+func (b *dkg) check(raw, kept [][]byte, transcript, own [32]byte) (*BatchRecord, *fault) {
 	cfg := &b.node.cfg
 	if ownDeal(raw[cfg.Index]) != own {
 		return nil, &fault{wire.CodeDealReplaced, "the deal in this node's slot is not the one it made", -1}
@@ -145,16 +146,16 @@ func (b *dkg) check(raw [][]byte, transcript, own [32]byte) (*BatchRecord, *faul
 	case err != nil:
 		return nil, &fault{wire.CodeInternal, err.Error(), -1}
 	}
-	return newRecord(cfg.Manifest, b.header, b.kept(raw), transcript, batch), nil
+	return newRecord(cfg.Manifest, b.header, kept, transcript, batch), nil
 }
 
 // kept is what the node keeps of a batch's deals: its own as it is, to say it again to
 // those that have yet to check it, and the others as the entry will have them.
-func (b *dkg) kept(raw [][]byte) [][]byte {
-	kept := make([][]byte, len(raw))
-	for i, body := range raw {
-		if kept[i] = body; i != b.node.cfg.Index {
-			kept[i], _ = wire.EntryDeal(body)
+func (b *dkg) kept(log *board.Batch) [][]byte {
+	kept := log.Deals()
+	for node := range kept {
+		if node != b.node.cfg.Index {
+			kept[node] = log.Kept(node).Body()
 		}
 	}
 	return kept

@@ -73,12 +73,21 @@ func (m readMessage) Head() *wire.Entry { return m.read.Head() }
 // ReadKeys reads a message of KEYS. That takes time in proportion to a fleet's nodes
 // and a batch's keys, so the program does it before the machine's step.
 func ReadKeys(known wire.ManifestSet, msg wire.LogMessage) KeysMessage {
-	return KeysMessage{readMessage{msg, board.Read(known, msg)}}
+	return ReadKeysBeside(known, msg, Held{})
+}
+
+// Held is a deal that a machine has, as entries have it.
+type Held = board.Kept
+
+// ReadKeysBeside is ReadKeys where the machine may have the deal of the message already, as
+// Node.Held says.
+func ReadKeysBeside(known wire.ManifestSet, msg wire.LogMessage, held Held) KeysMessage {
+	return KeysMessage{readMessage{msg, board.Read(known, msg, held)}}
 }
 
 // ReadKeysAgain is ReadKeys for what Refetch asked for.
 func ReadKeysAgain(known wire.ManifestSet, msg wire.LogMessage) KeysAgain {
-	return KeysAgain{readMessage{msg, board.Read(known, msg)}}
+	return KeysAgain{readMessage{msg, board.Read(known, msg, Held{})}}
 }
 
 // TimerKind names what a timer is for.

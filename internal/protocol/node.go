@@ -240,3 +240,6 @@ func (n *Node) onTaskOpened(e taskOpened) []Effect {
 	}
 	return n.signer.start(e)
 }
+
+// Held is the deal that the node has of the rounds for a subject of KEYS, if any.
+func (n *Node) Held(subject string) Held { return n.dealer.heldDeal(subject) }

@@ -112,7 +112,7 @@ func (c *Collector) Put(head bool, data []byte) (*Entry, error) {
 	if head {
 		subject = wire.EntryHeadSubject("", 0)
 	}
-	e, err := c.register.Put(board.Read(c.known, wire.LogMessage{Subject: subject, Data: data}))
+	e, err := c.register.Put(board.Read(c.known, wire.LogMessage{Subject: subject, Data: data}, board.Kept{}))
 	if err == nil && e != nil && e.Whole() {
 		err = c.check(e)
 	}

@@ -26,10 +26,10 @@ func EncodeDeal(h BatchHeader, d *frost.Deal) []byte {
 	})
 }
 
-// DecodeDeal reads what EncodeDeal gives.
+// DecodeDeal reads what EncodeDeal gives. The deal's fields are parts of body.
 func DecodeDeal(body []byte) (BatchHeader, *frost.Deal, error) {
-	var b dealBody
-	if err := Decode(body, MaxMessageSize, &b); err != nil {
+	b, err := decodeDealBody(body)
+	if err != nil {
 		return BatchHeader{}, nil, err
 	}
 	d := &frost.Deal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Proofs: b.Proofs, Shares: b.Shares}

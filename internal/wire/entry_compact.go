@@ -25,9 +25,12 @@ type compactDeal struct {
 // apart, the compact form; of any other, and of what is none, the bytes as they are. Who
 // certifies a deal of the rounds has checked its points, so it is the only one of its form.
 func EntryDeal(body []byte) (kept []byte, compact bool) {
-	var b dealBody
-	if Decode(body, MaxMessageSize, &b) != nil || !b.Apart {
+	b, err := decodeDealBody(body)
+	if err != nil {
 		return body, isCompact(body)
+	}
+	if !b.Apart {
+		return body, false
 	}
 	points, err := frost.CompactPoints(frost.Suite(b.Header.Suite), b.Commitments)
 	if err != nil {
@@ -36,12 +39,6 @@ func EntryDeal(body []byte) (kept []byte, compact bool) {
 	return Encode(&compactDeal{
 		Header: b.Header, Ephemeral: b.Ephemeral, Shares: b.Shares, Points: points, ProofsHash: frost.HashProofs(b.Proofs),
 	}), true
-}
-
-// RoundDealDigest is the DealDigest of a deal of the rounds: of the bytes that an entry has of it.
-func RoundDealDigest(body []byte) [32]byte {
-	kept, _ := EntryDeal(body)
-	return DealDigest(kept)
 }
 
 // EntryDeals are all of a batch's deals as its entry has them, and whether one is compact.

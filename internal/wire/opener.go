@@ -60,7 +60,8 @@ func NewOpener(m *Manifest, a *Access) *Opener {
 	}
 }
 
-// FromNode opens a live message that must come from node i, and returns its body. When
+// FromNode opens a live message that must come from node i, and returns its body, which is a
+// part of its data, as all bodies of envelopes are. When
 // the bus stored the message must fit the reader's clock. Neither
 // the node nor its session key may be revoked.
 func (o *Opener) FromNode(i int, msg LogMessage) ([]byte, error) {
@@ -146,10 +147,9 @@ func (o *Opener) claims(i int, msg LogMessage, limit int) (*Envelope, *openDeleg
 // envelope is the message, decoded.
 func (msg LogMessage) envelope(m *Manifest, limit int) (*Envelope, error) {
 	if read := msg.under(m); read != nil && len(msg.Data) <= limit {
-		return &read.envelope, nil
+		return read.envelope, nil
 	}
-	var e Envelope
-	return &e, Decode(msg.Data, limit, &e)
+	return decodeEnvelope(msg.Data, limit)
 }
 
 func (o *Opener) delegation(raw []byte) (*openDelegation, error) {
@@ -184,8 +184,8 @@ func (o *Opener) FromGateway(subject string, data []byte) ([]byte, error) {
 // FromGateway opens a message that must come from one of the list's gateways. Other
 // than an Opener, a list may be used concurrently.
 func (a *Access) FromGateway(m *Manifest, subject string, data []byte) ([]byte, error) {
-	var e Envelope
-	if err := Decode(data, MaxMessageSize+MaxJobSize, &e); err != nil {
+	e, err := decodeEnvelope(data, MaxMessageSize+MaxJobSize)
+	if err != nil {
 		return nil, err
 	}
 	key, err := a.gateway(e.Gateway)
@@ -200,8 +200,8 @@ func (a *Access) FromGateway(m *Manifest, subject string, data []byte) ([]byte, 
 
 // SealedBy is the gateway that an envelope names, "" if it names none.
 func SealedBy(data []byte) string {
-	var e Envelope
-	if Decode(data, MaxMessageSize+MaxJobSize, &e) != nil {
+	e, err := decodeEnvelope(data, MaxMessageSize+MaxJobSize)
+	if err != nil {
 		return ""
 	}
 	return e.Gateway
@@ -210,8 +210,8 @@ func SealedBy(data []byte) string {
 // UnverifiedBody returns the body of an envelope without checking who sealed it, nil if
 // there is none. It serves certificates, which prove themselves.
 func UnverifiedBody(data []byte) []byte {
-	var e Envelope
-	if Decode(data, MaxMessageSize, &e) != nil {
+	e, err := decodeEnvelope(data, MaxMessageSize)
+	if err != nil {
 		return nil
 	}
 	return e.Body

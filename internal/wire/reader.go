@@ -21,24 +21,28 @@ func NewReader() *Reader { return &Reader{keys: map[[32]byte]*verifier{}} }
 // delegation, whoever vouches for that.
 type readMessage struct {
 	of       [32]byte // the manifest
-	envelope Envelope
-	deal     [32]byte // RoundDealDigest of its body; of what is no deal zero
+	envelope *Envelope
+	compact  []byte   // of a deal, as EntryDeal has it where that is another form than the body
+	deal     [32]byte // digest of a deal as entries have it; of what is no deal zero
 }
 
 // Read returns a message of a slot with what its bytes show under a manifest. Junk comes back as it is.
 func (r *Reader) Read(m *Manifest, msg LogMessage) LogMessage {
-	read := readMessage{of: m.Hash()}
 	slot, err := ParseSlot(msg.Subject)
-	if err != nil || Decode(msg.Data, max(MaxMessageSize, maxSealedDeal), &read.envelope) != nil {
+	if err != nil {
 		return msg
 	}
-	e := &read.envelope
+	e, err := decodeEnvelope(msg.Data, max(MaxMessageSize, maxSealedDeal))
+	if err != nil {
+		return msg
+	}
+	read := readMessage{of: m.Hash(), envelope: e}
 	key := r.key(e.Delegation)
 	if key == nil || !key.verify(sealed(read.of, msg.Subject, e.Body), e.Signature) {
 		return msg
 	}
 	if slot.Kind == SlotDeal {
-		read.deal = RoundDealDigest(e.Body)
+		read.compact, read.deal = entryDeal(e.Body)
 	}
 	msg.read = &read
 	return msg
@@ -71,7 +75,7 @@ func (msg LogMessage) Size() int {
 	if msg.read == nil {
 		return len(msg.Data)
 	}
-	return len(msg.Data) + len(msg.read.envelope.Body)
+	return len(msg.Data) + len(msg.read.compact)
 }
 
 // under is what was read of a message under a manifest; nil: nothing.
@@ -82,10 +86,19 @@ func (msg LogMessage) under(m *Manifest) *readMessage {
 	return msg.read
 }
 
-// DealDigest is [RoundDealDigest] of the message's body, which an Opener of a manifest has returned.
-func (msg LogMessage) DealDigest(m *Manifest, body []byte) [32]byte {
+// EntryDeal is what an entry has of the deal that is the message's body, which an Opener of a
+// manifest has returned, nil if that is the body itself, and the digest of it.
+func (msg LogMessage) EntryDeal(m *Manifest, body []byte) (compact []byte, digest [32]byte) {
 	if read := msg.under(m); read != nil && read.deal != [32]byte{} {
-		return read.deal
+		return read.compact, read.deal
 	}
-	return RoundDealDigest(body)
+	return entryDeal(body)
+}
+
+func entryDeal(body []byte) (compact []byte, digest [32]byte) {
+	kept, isCompact := EntryDeal(body)
+	if isCompact {
+		compact = kept
+	}
+	return compact, DealDigest(kept)
 }

@@ -158,6 +158,18 @@ func EntryDealSubject(batch string, generation uint32, dealer int) string {
 	return fmt.Sprintf("entry.%s.%d.deal.%d", batch, generation, dealer)
 }
 
+// ParseEntryDeal reads what EntryDealSubject gives.
+func ParseEntryDeal(subject string) (batch string, generation uint32, dealer int, ok bool) {
+	parts := strings.Split(subject, ".")
+	if len(parts) != 5 || parts[0] != "entry" || parts[3] != "deal" {
+		return "", 0, 0, false
+	}
+	g, err := strconv.ParseUint(parts[2], 10, 32)
+	d, errDealer := strconv.ParseUint(parts[4], 10, 16)
+	ok = err == nil && errDealer == nil && subject == EntryDealSubject(parts[1], uint32(g), int(d))
+	return parts[1], uint32(g), int(d), ok
+}
+
 // IsEntry reports whether a subject of KEYS is one of entries, and whether it is a
 // head's. What the message proves follows from its bytes alone.
 func IsEntry(subject string) (entry, head bool) {

@@ -78,3 +78,18 @@ func FuzzParseSubject(f *testing.F) {
 		check("ParseSlot", slot == Slot{}, err, slot.String())
 	})
 }
+
+func TestParseEntryDeal(t *testing.T) {
+	batch, generation, dealer, ok := ParseEntryDeal(EntryDealSubject(testBatch, 7, 23))
+	if batch != testBatch || generation != 7 || dealer != 23 || !ok {
+		t.Errorf("%s, %d, %d, %v", batch, generation, dealer, ok)
+	}
+	for _, bad := range []string{
+		"", "entry", EntryHeadSubject(testBatch, 0), EntryDealSubject(testBatch, 0, 1) + ".2", "entry.x.0.deal.01",
+		"entry.x.+1.deal.1", "entry.x.0.deal.-1", "entry.x.4294967296.deal.0", "entry.x.0.cert.0", "other.x.0.deal.0",
+	} {
+		if _, _, _, ok := ParseEntryDeal(bad); ok {
+			t.Errorf("%q was read", bad)
+		}
+	}
+}

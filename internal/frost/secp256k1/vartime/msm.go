@@ -105,6 +105,38 @@ func EvaluateAt(commitments []Point, x uint32) Jacobian {
 	return sum
 }
 
+// EvaluateAllAt is EvaluateAt for many polynomials of count commitments each, one behind the
+// other, at one x that is not 0. Each step of Horner's rule is made for all of them, with one
+// inversion.
+func EvaluateAllAt(commitments []Point, count int, x uint32) []Point {
+	if x == 0 {
+		panic("vartime: a polynomial's value at 0 is its constant term")
+	}
+	if count == 0 {
+		return nil
+	}
+	values := make([]Point, len(commitments)/count)
+	once, next := make([]Point, len(values)), make([]Point, len(values))
+	for c := count - 1; c >= 0; c-- {
+		for i := range next {
+			next[i] = commitments[i*count+c]
+		}
+		if c == count-1 {
+			copy(values, next)
+			continue
+		}
+		copy(once, values)
+		for bit := bits.Len32(x) - 2; bit >= 0; bit-- {
+			AddAll(values, values)
+			if x>>bit&1 == 1 {
+				AddAll(values, once)
+			}
+		}
+		AddAll(values, next)
+	}
+	return values
+}
+
 // multSmall returns x·p.
 func multSmall(p *Jacobian, x uint32) Jacobian {
 	var product Jacobian

@@ -1,5 +1,7 @@
 package vartime
 
+import "github.com/frostfleet/frostfleet/internal/frost/secp256k1/field"
+
 // pippenger returns the sum of the terms' scalars·points for many terms, by the
 // bucket method. Each scalar is cut into signed digits of w bits. For one digit
 // position, the points of the same digit are added up (negated for a negative
@@ -67,10 +69,24 @@ type buckets struct {
 	w              int
 	starts, counts []int
 	digits         []int16
-	points         []Point
+	terms          []signed // by bucket; what a position begins with
+	points         []Point  // by bucket; what came of the first additions
 	// What a round of additions needs.
-	left, right, sums []Point
-	dens, scratch     []element
+	left, right   [roundSize]Point // of the first ones, whose terms lie anywhere
+	from, to      [roundSize]int32 // of neighbours, and of where the sums go
+	moves         [][2]int32       // of points that have no neighbour: from, to
+	dens, scratch [roundSize]element
+}
+
+// signed is the place of a point, and whether it counts as negative.
+type signed uint32
+
+func (s signed) at(points []Point) Point {
+	p := points[s>>1]
+	if s&1 == 1 && !p.IsIdentity() {
+		p.y.NegateIf(&p.y, ^uint64(0))
+	}
+	return p
 }
 
 // roundSize is how many additions share an inversion, which costs about as
@@ -81,13 +97,12 @@ func newBuckets(n, w int) *buckets {
 	size := 1<<(w-1) + 1
 	return &buckets{
 		w: w, starts: make([]int, size), counts: make([]int, size),
-		digits: make([]int16, n), points: make([]Point, n),
-		left: make([]Point, roundSize), right: make([]Point, roundSize), sums: make([]Point, roundSize),
-		dens: make([]element, roundSize), scratch: make([]element, roundSize),
+		digits: make([]int16, n), terms: make([]signed, n), points: make([]Point, n),
 	}
 }
 
-// fill sorts the points of a position into the buckets. Digit 0 has none.
+// fill sorts the points of a position into the buckets, and adds them in pairs once. Digit 0
+// has none.
 func (b *buckets) fill(terms []limbs, points []Point, pos int) {
 	clear(b.counts)
 	for i := range terms {
@@ -104,16 +119,17 @@ func (b *buckets) fill(terms []limbs, points []Point, pos int) {
 	for i, d := range b.digits {
 		switch {
 		case d > 0:
-			b.points[b.starts[d]] = points[i]
+			b.terms[b.starts[d]] = signed(i << 1)
 			b.starts[d]++
 		case d < 0:
-			b.points[b.starts[-d]] = points[i].Negate()
+			b.terms[b.starts[-d]] = signed(i<<1 | 1)
 			b.starts[-d]++
 		}
 	}
 	for d, n := range b.counts {
 		b.starts[d] -= n
 	}
+	b.pair(points)
 }
 
 // sum adds neighbours in every bucket until hardly any has two, then weighs
@@ -133,31 +149,70 @@ func (b *buckets) sum() Jacobian {
 	return sum
 }
 
-// halve adds the points of every bucket in pairs, and returns the number of pairs.
-func (b *buckets) halve() (pairs int) {
+// pair makes the buckets' points of their terms: sums of two, and one that is left over.
+func (b *buckets) pair(points []Point) {
 	n := 0
-	var to [roundSize]int // where the sums of a round go
 	flush := func() {
-		addBlock(b.sums[:n], b.left[:n], b.right[:n], b.dens[:n], b.scratch[:n])
-		for i := range n {
-			b.points[to[i]] = b.sums[i]
+		addBlock(b.left[:n], b.left[:n], b.right[:n], b.dens[:n], b.scratch[:n])
+		for i, to := range b.to[:n] {
+			b.points[to] = b.left[i]
 		}
-		pairs += n
 		n = 0
 	}
 	for d, count := range b.counts {
-		bucket := b.points[b.starts[d]:][:count]
+		start := b.starts[d]
+		bucket := b.terms[start:][:count]
 		for i := 0; i+1 < count; i += 2 {
-			b.left[n], b.right[n], to[n] = bucket[i], bucket[i+1], b.starts[d]+i/2
+			b.left[n], b.right[n], b.to[n] = bucket[i].at(points), bucket[i+1].at(points), int32(start+i/2)
 			if n++; n == roundSize {
 				flush()
 			}
 		}
 		if count%2 == 1 {
-			bucket[count/2] = bucket[count-1] // no sum goes there, and what was there is in a pair
+			b.points[start+count/2] = bucket[count-1].at(points)
+		}
+		b.counts[d] = (count + 1) / 2
+	}
+	flush()
+}
+
+// halve adds the points of every bucket in pairs, where they are, and returns the number of
+// pairs. A sum takes the place of a point that is in an earlier pair, or in its own.
+func (b *buckets) halve() (pairs int) {
+	n := 0
+	flush := func() {
+		b.addNeighbours(n)
+		pairs += n
+		n = 0
+	}
+	for d, count := range b.counts {
+		start := b.starts[d]
+		for i := 0; i+1 < count; i += 2 {
+			b.from[n], b.to[n] = int32(start+i), int32(start+i/2)
+			if n++; n == roundSize {
+				flush()
+			}
+		}
+		if count > 1 && count%2 == 1 {
+			b.moves = append(b.moves, [2]int32{int32(start + count - 1), int32(start + count/2)})
 		}
 		b.counts[d] = (count + 1) / 2
 	}
 	flush()
 	return pairs
+}
+
+// addNeighbours makes n additions, and then the moves: what they overwrite has been added up.
+func (b *buckets) addNeighbours(n int) {
+	for i, from := range b.from[:n] {
+		denominator(&b.dens[i], &b.points[from], &b.points[from+1])
+	}
+	field.InvertAll(b.dens[:n], b.scratch[:n])
+	for i, from := range b.from[:n] {
+		addWith(&b.points[b.to[i]], &b.points[from], &b.points[from+1], &b.dens[i])
+	}
+	for _, m := range b.moves {
+		b.points[m[1]] = b.points[m[0]]
+	}
+	b.moves = b.moves[:0]
 }

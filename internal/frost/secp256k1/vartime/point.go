@@ -177,48 +177,57 @@ func AddAll(sums, points []Point) {
 	}
 }
 
-// addBlock sets sums[i] = a[i] + b[i], by the chord and tangent rule: with the
-// slope m = (y2-y1)/(x2-x1), or 3x²/2y where the points are equal,
-// x3 = m² - x1 - x2 and y3 = m·(x1-x3) - y1.
+// addBlock sets sums[i] = a[i] + b[i]. sums may be a or b.
 func addBlock(sums, a, b []Point, dens, scratch []element) {
 	for i := range sums {
-		p, q, d := &a[i], &b[i], &dens[i]
-		d.Sub(&q.x, &p.x)
-		if p.IsIdentity() || q.IsIdentity() {
-			*d = one
-		} else if d.IsZeroVartime() {
-			if p.y == q.y {
-				d.Add(&p.y, &p.y)
-			} else {
-				*d = one
-			}
-		}
+		denominator(&dens[i], &a[i], &b[i])
 	}
 	field.InvertAll(dens, scratch)
 	for i := range sums {
-		p, q := &a[i], &b[i]
-		var m element
-		switch {
-		case p.IsIdentity():
-			sums[i] = *q
-			continue
-		case q.IsIdentity():
-			sums[i] = *p
-			continue
-		case p.x != q.x:
-			m.Sub(&q.y, &p.y)
-		case p.y == q.y:
-			var xx element
-			xx.Square(&p.x)
-			m.Add(m.Add(&xx, &xx), &xx)
-		default:
-			sums[i] = Point{}
-			continue
-		}
-		m.Mul(&m, &dens[i])
-		var x3, y3 element
-		x3.Sub(x3.Sub(x3.Square(&m), &p.x), &q.x)
-		y3.Sub(y3.Mul(&m, y3.Sub(&p.x, &x3)), &p.y)
-		sums[i] = Point{*x3.ReduceVartime(), *y3.ReduceVartime()}
+		addWith(&sums[i], &a[i], &b[i], &dens[i])
 	}
+}
+
+// denominator sets d to that of the slope of the line through two points: x2-x1, or 2y where
+// they are equal. Where there is no slope it is 1.
+func denominator(d *element, p, q *Point) {
+	d.Sub(&q.x, &p.x)
+	if p.IsIdentity() || q.IsIdentity() {
+		*d = one
+	} else if d.IsZeroVartime() {
+		if p.y == q.y {
+			d.Add(&p.y, &p.y)
+		} else {
+			*d = one
+		}
+	}
+}
+
+// addWith sets sum = p + q, given the inverse of their denominator, by the chord and tangent
+// rule: with the slope m = (y2-y1)/(x2-x1), or 3x²/2y where the points are equal,
+// x3 = m² - x1 - x2 and y3 = m·(x1-x3) - y1.
+func addWith(sum, p, q *Point, inverse *element) {
+	var m element
+	switch {
+	case p.IsIdentity():
+		*sum = *q
+		return
+	case q.IsIdentity():
+		*sum = *p
+		return
+	case p.x != q.x:
+		m.Sub(&q.y, &p.y)
+	case p.y == q.y:
+		var xx element
+		xx.Square(&p.x)
+		m.Add(m.Add(&xx, &xx), &xx)
+	default:
+		*sum = Point{}
+		return
+	}
+	m.Mul(&m, inverse)
+	var x3, y3 element
+	x3.Sub(x3.Sub(x3.Square(&m), &p.x), &q.x)
+	y3.Sub(y3.Mul(&m, y3.Sub(&p.x, &x3)), &p.y)
+	*sum = Point{*x3.ReduceVartime(), *y3.ReduceVartime()}
 }

@@ -92,6 +92,39 @@ func TestEvaluateAt(t *testing.T) {
 	}
 }
 
+// Polynomials whose values and steps on the way are equal, opposite or the identity, besides
+// random ones: each has the value that it has alone.
+func TestEvaluateAllAt(t *testing.T) {
+	const count = 4
+	_, points, _ := randomTerms(newRand(9), 40*count, 256)
+	p := points[0]
+	minusTwo := secp.NewScalar().Negate(secp.NewScalarFromUint64(2))
+	twice := MultiScalarMult([]*Scalar{minusTwo}, []Point{p})
+	copy(points, []Point{
+		{}, {}, {}, {}, // nothing
+		p, {}, {}, {},
+		{}, {}, {}, p,
+		p.Negate(), p, {}, {}, // 0 at 1
+		Affine(twice)[0], p, {}, {}, // 0 at 2
+		p, p, p, p,
+		p, p.Negate(), p, p.Negate(),
+	})
+	for _, x := range []uint32{1, 2, 3, 7, 16, 23, 24, 255} {
+		for n := range count + 1 {
+			polynomials := points[:len(points)/count*n]
+			values := EvaluateAllAt(polynomials, n, x)
+			for i, got := range values {
+				if want := EvaluateAt(polynomials[i*n:][:n], x); Affine(want)[0] != got {
+					t.Errorf("x=%d, %d coefficients: wrong value of polynomial %d", x, n, i)
+				}
+			}
+			if n > 0 && len(values) != len(points)/count {
+				t.Errorf("%d values", len(values))
+			}
+		}
+	}
+}
+
 func TestIdentityHasNoEncoding(t *testing.T) {
 	for name, encode := range map[string]func(*Point, []byte) []byte{
 		"wire": (*Point).AppendWire, "compressed": (*Point).AppendCompressed,
