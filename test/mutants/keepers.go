@@ -88,8 +88,11 @@ var keeperMutants = []Mutant{
 	edit("a client takes another key's signatures", signFile,
 		"s.PublicKey); err != nil", "s.PublicKey); err != nil && false").
 		killed("a signature is by the key that was asked", inClient, "TestUnprovenSignatures"),
-	edit("a client forgets its script root", outputKeysFile,
+	edit("a client forgets the script roots of many", outputKeysFile,
 		"Root: [32]byte(it.ScriptRoot)", "").
+		killed("the output keys commit to the client's scripts", inClient, "TestOutputKeysAtOnce"),
+	edit("a client forgets its script root", outputKeysFile,
+		"TaprootOutputKey(signers[0], it.ScriptRoot)", "TaprootOutputKey(signers[0], nil)").
 		killed("the output key commits to the client's scripts", inClient, "TestUnprovenSignatures"),
 	edit("a client takes the root's signature for the child's", outputKeysFile,
 		`it.Path == "" || len(it.PublicKey)`, `it.Path != "-" || len(it.PublicKey)`).
