@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	if *floorFor != "" {
 		os.Exit(serveFloor(*floorFor))
 	}
-	end, err := watch()
+	end, err := results.Begin("bench")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -55,27 +55,6 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
-}
-
-// watch has benchmarks say what the machine was like. Fleets have their files on the disk of
-// the folder for temporary files. Tests alone measure nothing.
-func watch() (end func(), err error) {
-	if flag.Lookup("test.bench").Value.String() == "" {
-		return func() {}, nil
-	}
-	dir, err := os.MkdirTemp("", "fitness-")
-	if err != nil {
-		return nil, err
-	}
-	results.RecordText("commit", benchreport.Commit())
-	stop, err := results.Watch("bench", dir)
-	if err != nil {
-		return nil, err
-	}
-	return func() {
-		stop()
-		_ = os.RemoveAll(dir)
-	}, nil
 }
 
 // built says that there are programs to remove.

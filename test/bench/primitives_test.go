@@ -19,6 +19,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/consttime"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	"github.com/frostfleet/frostfleet/test/ideal"
 )
@@ -187,6 +188,11 @@ func primitivesSecp(op ideal.Op) ([]primitive, error) {
 			out = out[:0]
 			for _, s := range scalars {
 				p := vartime.FromPoint(new(secp.Point).ScalarBaseMult(s))
+				out = p.AppendWire(out)
+			}
+		}}, {op, many, func() { // our own
+			out = out[:0]
+			for _, p := range consttime.BaseMults(scalars) {
 				out = p.AppendWire(out)
 			}
 		}}}, nil

@@ -28,8 +28,10 @@ func BenchmarkZF(b *testing.B) {
 			results.Fail(w.name, err.Error())
 			continue
 		}
-		args := []string{"sign", w.suite, strconv.Itoa(w.t), strconv.Itoa(w.n), "1000"}
-		results.Record(w.name, costRatio(b, w.name, w.work, bin, args), "ratio", w.goal)
+		b.Run(w.name, func(b *testing.B) {
+			args := []string{"sign", w.suite, strconv.Itoa(w.t), strconv.Itoa(w.n), "1000"}
+			results.Record(w.name, costRatio(b, w.name, w.work, bin, args), "ratio", w.goal)
+		})
 	}
 }
 

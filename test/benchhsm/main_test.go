@@ -24,7 +24,13 @@ var out = flag.String("out", "", "write the figures to this file, as JSON")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	end, err := results.Begin("bench_hsm")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
+	end()
 	if started {
 		if bin, err := fleettest.Build(); err == nil {
 			_ = os.RemoveAll(bin)
