@@ -47,8 +47,10 @@ func TestReaderChangesNoVerdict(t *testing.T) {
 			if (err == nil) != (wantErr == nil) || !bytes.Equal(got, want) {
 				t.Errorf("opened as %q, %v; unread as %q, %v", got, err, want, wantErr)
 			}
-			if err == nil && read.DealDigest(f.m, got) != DealDigest(want) {
-				t.Error("another digest")
+			compact, digest := read.EntryDeal(f.m, got)
+			wantCompact, wantDigest := plain.EntryDeal(f.m, want)
+			if err == nil && (digest != wantDigest || !bytes.Equal(compact, wantCompact)) {
+				t.Error("another deal in the entry")
 			}
 			if _, err := NewOpener(f.m, nil).FromRound(1, read); err == nil {
 				t.Error("it is taken for another node's")
