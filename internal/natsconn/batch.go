@@ -24,11 +24,8 @@ const (
 	headerBatchCommit = "Nats-Batch-Commit"
 )
 
-// Codes of the JetStream API for batches that no repetition changes.
-const (
-	codeBatchDisabled jetstream.ErrorCode = 10174
-	codeBatchTooLarge jetstream.ErrorCode = 10199
-)
+// codesNoBatches say of the JetStream API that a stream allows no batches, or none of this size.
+var codesNoBatches = []jetstream.ErrorCode{10174, 10199}
 
 // errNoBatches: what leads the stream stores no batches.
 var errNoBatches = errors.New("the stream takes no batches")
@@ -88,7 +85,7 @@ func batchAck(data []byte, id string, count int) (last uint64, err error) {
 	switch err := json.Unmarshal(data, &ack); {
 	case err != nil:
 		return 0, fmt.Errorf("%w: %w", ErrUnknown, err)
-	case ack.Error != nil && slices.Contains([]jetstream.ErrorCode{codeBatchDisabled, codeBatchTooLarge}, ack.Error.ErrorCode):
+	case ack.Error != nil && slices.Contains(codesNoBatches, ack.Error.ErrorCode):
 		return 0, fmt.Errorf("%w: %w", errNoBatches, ack.Error)
 	case ack.Error != nil:
 		return 0, ack.Error

@@ -159,7 +159,8 @@ func TestGroupTakenSlot(t *testing.T) {
 	t.Parallel()
 	f := newGroupTest(t, true, nil)
 	const count = 2 * leastBatch
-	if _, err := f.c.Store(t.Context(), &nats.Msg{Subject: "x.3", Data: []byte("3"), Header: nats.Header{"A": {"3"}}}); err != nil {
+	taken := &nats.Msg{Subject: "x.3", Data: []byte("3"), Header: nats.Header{"A": {"3"}}}
+	if _, err := f.c.Store(t.Context(), taken); err != nil {
 		t.Fatal(err)
 	}
 	got := f.store(0, count)
@@ -258,7 +259,8 @@ func TestGroupRestart(t *testing.T) {
 	dir := t.TempDir()
 	start := func() *server.Server {
 		s := must[*server.Server](t)(server.NewServer(&server.Options{
-			DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: dir, SyncAlways: true, MaxPayload: MaxPayload,
+			DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: dir, SyncAlways: true,
+			MaxPayload: MaxPayload,
 		}))
 		s.Start()
 		if !s.ReadyForConnections(patience) {
@@ -323,7 +325,8 @@ func TestGroupGivenUp(t *testing.T) {
 	if _, err := f.g.Store(ctx, &nats.Msg{Subject: "x.0"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("given up while it waits: %v", err)
 	}
-	if _, err := f.g.Store(t.Context(), &nats.Msg{Subject: "x.0", Data: []byte("0"), Header: nats.Header{"A": {"0"}}}); err != nil {
+	patient := &nats.Msg{Subject: "x.0", Data: []byte("0"), Header: nats.Header{"A": {"0"}}}
+	if _, err := f.g.Store(t.Context(), patient); err != nil {
 		t.Errorf("waited for long: %v", err)
 	}
 	if f.g.under != atOnce || len(f.g.waiting) != 0 {
@@ -338,7 +341,8 @@ func TestGroupGivenUp(t *testing.T) {
 // same stores each message for itself, and its answer shows that.
 func TestOldServers(t *testing.T) {
 	t.Parallel()
-	for version, want := range map[string]bool{"2.11.9": false, "2.12.0": true, "2.15.2": true, "3.0.0": true, "dev": true} {
+	versions := map[string]bool{"2.11.9": false, "2.12.0": true, "2.15.2": true, "3.0.0": true, "dev": true}
+	for version, want := range versions {
 		if isFrom(version, batchMajor, batchMinor) != want {
 			t.Errorf("%s: batches are taken: %v", version, !want)
 		}

@@ -42,7 +42,8 @@ func BenchmarkWakeups(b *testing.B) {
 	share := time.Since(start).Seconds() / idle.Seconds()
 	w, u := s.wakeups(b).minus(before), s.usage(b).minus(used)
 	per := func(now, rest int) float64 { return (float64(now) - share*float64(rest)) / singles }
-	results.Say("processor time a signature in us: %s; at rest, for as long: %s", u.per(singles), restUse.per(int(singles/share)))
+	results.Say("processor time a signature in us: %s", u.per(singles))
+	results.Say("at rest, for as long: %s", restUse.per(int(singles/share)))
 	results.Say("p50 %v, p99 %v", benchreport.Percentile(took, .5), benchreport.Percentile(took, .99))
 	results.Record("single_sign_wakeups_nodes", per(w.nodes, rest.nodes), "a signature", "")
 	results.Record("single_sign_wakeups_gateway", per(w.gateway, rest.gateway), "a signature", "")
