@@ -64,6 +64,10 @@ func dealOut[S, P any](g group[S, P], s *dealing, index int, seed *[32]byte, coe
 	d.Commitments = g.appendDealt(d.Commitments, committed)
 	if !s.resharing {
 		d.Proofs = prove(g, p, index, coefficients, d.Commitments, dealStream(p, index, seed, "nonces"))
+		if p.Apart {
+			hash := HashProofs(d.Proofs)
+			d.ProofsHash = &hash
+		}
 	}
 	err = d.seal(p, index, ephemeral, func(dst []byte, recipient int) []byte {
 		return evaluate(g, p, dst, coefficients, recipient)

@@ -61,9 +61,9 @@ func (s *signJobs) onCommit(a *attempt, node int, body []byte, at, now time.Time
 		return
 	}
 	a.commits.arrivals[pos].at, a.commits.arrivals[pos].heard = at, now
-	suite, count := a.suite(), len(a.items)
+	suite, count, each := a.suite(), len(a.items), s.cfg.Each
 	run := func() Event {
-		return attemptChecked{a: a, pos: pos, err: frost.CheckCommitment(suite, count, points)}
+		return attemptChecked{a: a, pos: pos, err: checkCommitment(each, suite, count, points)}
 	}
 	if count <= inlineChecks {
 		s.onChecked(run().(attemptChecked))
@@ -173,11 +173,11 @@ func (s *signJobs) aggregate(a *attempt) {
 	a.aggregating = true
 	s.answered(a)
 	s.out.round(a.job.activeJob, RoundShares, a.id, a.suite(), last)
-	items, set := a.items, a.set
+	items, set, each := a.items, a.set, s.cfg.Each
 	s.out.do(Compute{
 		Urgent: len(items) <= wire.InteractiveItems, Name: "aggregate", Trace: a.job.Signed.Trace,
 		Run: func() Event {
-			sigs, blame, err := frost.Aggregate(items, set, shares)
+			sigs, blame, err := aggregateChunks(each, items, set, shares)
 			return aggregated{a: a, sigs: sigs, blame: blame, err: err}
 		},
 	})
