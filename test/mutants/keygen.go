@@ -72,8 +72,6 @@ var keygenMutants = []Mutant{
 		killed("no nonce is known to everybody", "internal/frost/rfc9591", "TestPubNonceRefusesBadPoints"),
 
 	// Secret multiples of G.
-	edit("a table's entry is looked up", laneFile, "x := &row[j].x", "x := &row[index%uint64(len(row))].x").
-		killed("no address depends on a secret", inConsttime, "TestSourceDoesNotBranch"),
 	never("an addition that the chord rule can't do counts", "internal/frost/secp256k1/consttime/consttime.go",
 		"l.missed != 0").
 		killed("every multiple of G is right", inConsttime, "TestEdges"),
