@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -231,9 +232,8 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 			continue
 		}
 		jumps++
-		var number int
-		fmt.Sscan(m[2], &number)
-		if src := lines[m[1]]; number == 0 || number > len(src) || !loop.MatchString(src[number-1]) {
+		number, err := strconv.Atoi(m[2])
+		if src := lines[m[1]]; err != nil || number == 0 || number > len(src) || !loop.MatchString(src[number-1]) {
 			t.Errorf("%s: a conditional jump: %s", function, strings.TrimSpace(line))
 		}
 	}
