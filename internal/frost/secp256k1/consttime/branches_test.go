@@ -214,7 +214,8 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 		}
 		lines[name[strings.LastIndex(name, "/")+1:]] = strings.Split(string(src), "\n")
 	}
-	loop := regexp.MustCompile(`^\s*for |^\s+JNZ +next$|cpu.X86.HasAVX2|&row\[0\]|^func |\[at/64\]|\[at/64\+1\]|lanes\[len\(lanes\)-1-i\]|\(\*\[32\]byte\)`)
+	loop := regexp.MustCompile(`^\s*for |^\s+JNZ +next$|` +
+		`cpu.X86.HasAVX2|&row\[0\]|^func |\[at/64\]|\[at/64\+1\]|lanes\[len\(lanes\)-1-i\]|\(\*\[32\]byte\)`)
 	at := regexp.MustCompile(`^\s*(\w+\.\w+):(\d+)\s+0x[0-9a-f]+\s+[0-9a-f]+\s+(J[A-Z]+)\b`)
 	function, functions, jumps, seen := "", 0, 0, 0
 	for line := range strings.SplitSeq(code.String(), "\n") {
