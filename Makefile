@@ -14,6 +14,7 @@ LONG ?=
 FASTER ?= 5
 ADDRESSES ?= 100000
 MUTATIONS ?= 100000
+SAMPLES ?= 100000
 GOLANGCI_VERSION := v2.15.0
 PERF_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 
@@ -70,6 +71,9 @@ schemathesis: setup $(SCHEMATHESIS)/ready ## ten minutes of requests against the
 
 mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)
 	$(GO) run ./test/mutants -out bench/mutants.json -only '$(ONLY)'
+
+consttime: ## does the time of computations with secrets depend on them? (half an hour; SAMPLES=100000; ONLY=regexp)
+	$(GO) run ./test/consttime -samples '$(SAMPLES)' -only '$(ONLY)'
 
 bench-hsm: devices ## what key hardware costs, with injected latency; writes bench/hsm.json
 	$(GO) test -timeout 30m -run '^$$' -bench . -benchtime 1x ./test/benchhsm -args -out "$(CURDIR)/bench/hsm.json"
@@ -160,4 +164,4 @@ $(ZF): $(addprefix bench/baseline-zf/,Cargo.toml Cargo.lock src/main.rs src/sign
 	touch $@
 
 .PHONY: help demo build man test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save
-.PHONY: bench-hsm lint fuzz monitoring schemathesis e2e stories devices setup clean
+.PHONY: bench-hsm consttime lint fuzz monitoring schemathesis e2e stories devices setup clean

@@ -4,6 +4,8 @@ const (
 	inFrost = "internal/frost"
 	inBoard = "internal/board"
 
+	inConsttime = "internal/frost/secp256k1/consttime"
+
 	batchFile     = "internal/board/batch.go"
 	boardFile     = "internal/board/board.go"
 	checkFile     = "internal/frost/dkg_check.go"
@@ -16,6 +18,7 @@ const (
 	finishFile    = "internal/protocol/dkg_finish.go"
 	directoryFile = "internal/protocol/directory.go"
 	nodeFile      = "internal/protocol/node.go"
+	laneFile      = "internal/frost/secp256k1/consttime/lane.go"
 	registrarFile = "internal/protocol/registrar.go"
 	registerFile  = "internal/board/register.go"
 	revokeFile    = "internal/protocol/revoke.go"
@@ -78,6 +81,16 @@ var keygenMutants = []Mutant{
 		killed("no nonce is known to everybody", inRFC9591, "TestDividedNoncesRefuse"),
 	edit("divided nonces keep their torsion", publicFile, "\t\tedwards25519.MulByCofactor(points)\n", "").
 		killed("divided nonces are of prime order", inRFC9591, "TestDividedNoncesHaveNoTorsion"),
+
+	// Secret multiples of G.
+	never("an addition that the chord rule can't do counts", "internal/frost/secp256k1/consttime/consttime.go",
+		"l.missed != 0").
+		killed("every multiple of G is right", inConsttime, "TestEdges"),
+	edit("a denominator of 0 is multiplied", laneFile, "l.den.OneIf(zero)", "").
+		killed("a fault in one lane reaches no other", inConsttime, "TestMissedBesideOthers"),
+	edit("scratch space of multiplications is kept", "internal/frost/secp256k1/consttime/consttime.go",
+		"defer clear(lanes)", "").
+		killed("secrets of multiplications are wiped", inConsttime, "TestLanesAreWiped"),
 
 	// The log.
 	never("any certificates finish a batch", batchFile, "!v.certificate.Agrees(first)").

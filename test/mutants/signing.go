@@ -74,8 +74,8 @@ var signingMutants = []Mutant{
 		killed("only what this process sealed needs no check", inProtocol, "TestN4JunkWithOwnPoints"),
 	edit("a random source that repeats itself is taken", heldFile, "if repeats(", "if false && repeats(").
 		killed("a broken random source signs nothing", inFrost, "TestRandomSourceThatRepeatsItself"),
-	edit("BIP 445 nonces forget the place", secpFile, "uint32(position))", "uint32(position*0))").
-		killed("equal items have nonces of their own", inFrost, "TestRandomSourceThatRepeatsItself"),
+	edit("BIP 445 nonces forget the place", secpFile, "uint32(i))", "uint32(i*0))").
+		killed("equal items have nonces of their own", inFrost, "TestClonedRandomSource"),
 
 	// Signatures.
 	never("BIP 445 shares are not checked before they leave", secpFile, "!bip445.VerifyBatch(claims)").

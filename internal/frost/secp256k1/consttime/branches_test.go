@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -213,7 +214,8 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 		}
 		lines[name[strings.LastIndex(name, "/")+1:]] = strings.Split(string(src), "\n")
 	}
-	loop := regexp.MustCompile(`^\s*for |^\s+JNZ +next$|cpu.X86.HasAVX2|&row\[0\]|^func |\[at/64\]|\[at/64\+1\]|lanes\[len\(lanes\)-1-i\]|\(\*\[32\]byte\)`)
+	loop := regexp.MustCompile(`^\s*for |^\s+JNZ +next$|` +
+		`cpu.X86.HasAVX2|&row\[0\]|^func |\[at/64\]|\[at/64\+1\]|lanes\[len\(lanes\)-1-i\]|\(\*\[32\]byte\)`)
 	at := regexp.MustCompile(`^\s*(\w+\.\w+):(\d+)\s+0x[0-9a-f]+\s+[0-9a-f]+\s+(J[A-Z]+)\b`)
 	function, functions, jumps, seen := "", 0, 0, 0
 	for line := range strings.SplitSeq(code.String(), "\n") {
@@ -231,9 +233,8 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 			continue
 		}
 		jumps++
-		var number int
-		fmt.Sscan(m[2], &number)
-		if src := lines[m[1]]; number == 0 || number > len(src) || !loop.MatchString(src[number-1]) {
+		number, err := strconv.Atoi(m[2])
+		if src := lines[m[1]]; err != nil || number == 0 || number > len(src) || !loop.MatchString(src[number-1]) {
 			t.Errorf("%s: a conditional jump: %s", function, strings.TrimSpace(line))
 		}
 	}
