@@ -21,4 +21,7 @@ type CoordinatorConfig struct {
 	Each Each
 	// PerSlice bounds the keys that a node deals in one message of a resharing; 0: as many as fit.
 	PerSlice int
+	// CompactEntries has batches made whose entries leave out what nobody needs again. The
+	// release before this one can't read them.
+	CompactEntries bool
 }

@@ -22,7 +22,7 @@ func NewReader() *Reader { return &Reader{keys: map[[32]byte]*verifier{}} }
 type readMessage struct {
 	of       [32]byte // the manifest
 	envelope Envelope
-	deal     [32]byte // DealDigest of its body; of what is no deal zero
+	deal     [32]byte // DealDigest of what an entry has of it; of what is no deal zero
 }
 
 // Read returns a message of a slot with what its bytes show under a manifest. Junk comes back as it is.
@@ -37,8 +37,8 @@ func (r *Reader) Read(m *Manifest, msg LogMessage) LogMessage {
 	if key == nil || !key.verify(sealed(read.of, msg.Subject, e.Body), e.Signature) {
 		return msg
 	}
-	if slot.Kind == SlotDeal || slot.Kind == SlotReshareDeal {
-		read.deal = DealDigest(e.Body)
+	if slot.Kind == SlotDeal {
+		read.deal = entryDigest(e.Body)
 	}
 	msg.read = &read
 	return msg
@@ -82,10 +82,15 @@ func (msg LogMessage) under(m *Manifest) *readMessage {
 	return msg.read
 }
 
-// DealDigest is [DealDigest] of the message's body, which an Opener of a manifest has returned.
-func (msg LogMessage) DealDigest(m *Manifest, body []byte) [32]byte {
+// EntryDigest names what an entry has of a deal, the message's body, which an Opener of a manifest has returned.
+func (msg LogMessage) EntryDigest(m *Manifest, body []byte) [32]byte {
 	if read := msg.under(m); read != nil && read.deal != [32]byte{} {
 		return read.deal
 	}
-	return DealDigest(body)
+	return entryDigest(body)
+}
+
+func entryDigest(body []byte) [32]byte {
+	kept, _ := EntryDeal(body)
+	return DealDigest(kept)
 }

@@ -47,7 +47,7 @@ func TestReaderChangesNoVerdict(t *testing.T) {
 			if (err == nil) != (wantErr == nil) || !bytes.Equal(got, want) {
 				t.Errorf("opened as %q, %v; unread as %q, %v", got, err, want, wantErr)
 			}
-			if err == nil && read.DealDigest(f.m, got) != DealDigest(want) {
+			if err == nil && read.EntryDigest(f.m, got) != DealDigest(want) {
 				t.Error("another digest")
 			}
 			if _, err := NewOpener(f.m, nil).FromRound(1, read); err == nil {
