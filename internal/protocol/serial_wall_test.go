@@ -135,7 +135,7 @@ func hashing(cores int) time.Duration {
 // thread and with two, beside work that divides perfectly. It needs two cores that nobody else wants: where these do not
 // make the other work 1.6 times as fast there is nothing to be learned, and nothing is reported.
 func BenchmarkSerialWall(b *testing.B) {
-	const jobs, rounds = 8, 9
+	const jobs, rounds = 8, 5
 	f := newFleet(b, 2, 3).start()
 	f.divide = nil // there are as many jobs as it takes
 	f.desk.arrive(f.keygen(1, "alice", "bitcoin", frost.MaxBatch), nil)
