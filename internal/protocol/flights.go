@@ -23,8 +23,8 @@ const (
 	itemBytes   = 2 << 10 // an item of a sign job, with its key, as it came and decoded
 )
 
-// FlightRanges are the bounds of a fleet's batches and large sign jobs at a gateway that has so many cores. The least is
-// one for each core, and two (batches) or four (jobs, which wait for two rounds) that wait for somebody else meanwhile.
+// FlightRanges are the bounds of a fleet's batches and large sign jobs at a gateway that has so many cores. The least
+// is one for each core, and two (batches) or four (jobs, which have two rounds) that wait for somebody else meanwhile.
 func FlightRanges(cores int, m *wire.Manifest) (batches, bulk Range) {
 	batch, job := 0, 0
 	for _, suite := range []frost.Suite{frost.Secp256k1TR, frost.Ed25519} {

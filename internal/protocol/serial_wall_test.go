@@ -132,8 +132,8 @@ func hashing(cores int) time.Duration {
 }
 
 // BenchmarkSerialWall is the serial share of a gateway that signs, by Amdahl's law: from how long it takes with one
-// thread and with two, beside work that divides perfectly. It needs two cores that nobody else wants: where these do not
-// make the other work 1.6 times as fast there is nothing to be learned, and nothing is reported.
+// thread and with two, beside work that divides perfectly. It needs two cores that nobody else wants: where these do
+// not make the other work 1.6 times as fast there is nothing to be learned, and nothing is reported.
 func BenchmarkSerialWall(b *testing.B) {
 	const jobs, rounds = 8, 5
 	f := newFleet(b, 2, 3).start()
@@ -158,8 +158,8 @@ func BenchmarkSerialWall(b *testing.B) {
 		plainOne, plainTwo = min(plainOne, hashing(1)), min(plainTwo, hashing(2))
 	}
 	whole, divided := float64(two)/float64(one), float64(plainTwo)/float64(plainOne)
-	b.Logf("%d jobs of %d signatures: %s on one core, %s on two; hashing: %s and %s", jobs, frost.MaxBatch, one, two, plainOne,
-		plainTwo)
+	b.Logf("%d jobs of %d signatures: %s on one core, %s on two; hashing: %s and %s",
+		jobs, frost.MaxBatch, one, two, plainOne, plainTwo)
 	if divided > 1/1.6 {
 		b.Skip("there are no two cores that nobody else wants")
 	}

@@ -7,8 +7,8 @@ import (
 )
 
 // Reader does what a sealed message takes most time for, before an Opener is asked about it and beside the lock that
-// the Opener needs: it decodes and hashes the message, and checks its signature. What it finds goes with the message and
-// is no verdict: who may speak, and when, is the Opener's to say. It is safe for concurrent use.
+// the Opener needs: it decodes and hashes the message, and checks its signature. What it finds goes with the message
+// and is no verdict: who may speak, and when, is the Opener's to say. It is safe for concurrent use.
 type Reader struct {
 	mu   sync.Mutex
 	keys map[[32]byte]*verifier // of delegations, by their hash; nil: it has no usable one
