@@ -65,5 +65,5 @@ func TestResultsBesideTheMachine(t *testing.T) {
 	f.drain()
 	f.beside(1, job)
 	f.check(wire.VerifyKeys(f.m, job, f.desk.result()))
-	equal(t, "left", f.desk.Jobs()+f.desk.keygen.running+len(f.desk.keygen.batches)+f.desk.registrar().rounds.Len(), 0)
+	equal(t, "left", f.desk.Jobs()+f.desk.keygen.flights.underWay+len(f.desk.keygen.batches)+f.desk.registrar().rounds.Len(), 0)
 }

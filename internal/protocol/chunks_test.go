@@ -124,10 +124,12 @@ func TestAggregateChunksAgree(t *testing.T) {
 	}
 	a := s.attempt()
 	shares, _ := a.answered()
-	want, _, err := frost.Aggregate(a.form, a.items, a.set, shares)
+	shares[1] = slices.Clone(shares[1])
+	shares[1][(chunkItems+3)*frost.ScalarSize+9] ^= 1
+	want, wantBlame, err := frost.Aggregate(a.form, a.items, a.set, shares)
 	s.check(err)
 	got, blame, err := aggregateChunks(atOnce, a.form, a.items, a.set, shares)
-	if err != nil || blame != nil || len(got) != len(want) {
+	if err != nil || len(blame) != 1 || !slices.Equal(blame, wantBlame) || len(got) != len(want) {
 		t.Fatalf("%d signatures, blame %v, %v", len(got), blame, err)
 	}
 	for i := range got { // FROST's signatures follow from nonces and shares

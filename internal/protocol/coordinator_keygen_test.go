@@ -164,7 +164,7 @@ func TestPlaces(t *testing.T) {
 	for i, job := range []wire.SignedJob{one, two} {
 		f.check(wire.VerifyKeys(f.m, job, f.desk.finished[i].Result))
 	}
-	equal(t, "left", f.desk.keygen.running+len(f.desk.keygen.batches)+len(f.desk.keygen.queue), 0)
+	equal(t, "left", f.desk.keygen.flights.underWay+len(f.desk.keygen.batches)+len(f.desk.keygen.queue), 0)
 }
 
 func TestBatchPoll(t *testing.T) {

@@ -223,7 +223,7 @@ func TestExpiry(t *testing.T) {
 				t.Errorf("%s: %q does not say %q", name, r.Error, want)
 			}
 		}
-		equal(t, name+": jobs in work", f.desk.Jobs()+f.desk.keygen.running+len(f.desk.keygen.batches), 0)
+		equal(t, name+": jobs in work", f.desk.Jobs()+f.desk.keygen.flights.underWay+len(f.desk.keygen.batches), 0)
 	}
 	f := agedFleet(t)
 	f.desk.arrive(f.signing(9, "alice", item(f.btc, 0, "x")), nil)

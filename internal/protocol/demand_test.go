@@ -21,7 +21,7 @@ func (d *desk) told(what ReportKind) (found []Report) {
 // first does; each that expires before it had one is told of.
 func TestDemand(t *testing.T) {
 	f := agedFleet(t)
-	f.desk.signing.traffic.bulk.window = newWindow(1, 1)
+	f.desk.signing.traffic.bulk.window, f.desk.signing.traffic.large.bounds = newWindow(1, 1), Range{1, 1}
 	bulk := func(n int) wire.SignedJob {
 		var items []wire.JobItem
 		for i := range wire.InteractiveItems + 1 {

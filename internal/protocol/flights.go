@@ -23,8 +23,8 @@ const (
 	itemBytes   = 2 << 10 // an item of a sign job, with its key, as it came and decoded
 )
 
-// FlightRanges are the bounds of a fleet's batches and large sign jobs at a gateway that has so many cores. The least is
-// one for each core, and two (batches) or four (jobs, which wait for two rounds) that wait for somebody else meanwhile.
+// FlightRanges are the bounds of a fleet's batches and large sign jobs at a gateway that has so many cores. The least
+// is one for each core, and two (batches) or four (jobs, which have two rounds) that wait for somebody else meanwhile.
 func FlightRanges(cores int, m *wire.Manifest) (batches, bulk Range) {
 	batch, job := 0, 0
 	for _, suite := range []frost.Suite{frost.Secp256k1TR, frost.Ed25519} {
@@ -49,7 +49,24 @@ type flights struct {
 	rate   float64       // items a second, lately
 	done   int           // items since the last tick
 	ticked time.Time
+
+	underWay, begun int // of who counts them here
 }
+
+// begin counts one as under way, and gives it a number.
+func (f *flights) begin() (flight int) {
+	f.underWay++
+	f.begun++
+	return f.begun
+}
+
+func (f *flights) end() { f.underWay-- }
+
+// free reports whether another one may begin.
+func (f *flights) free() bool { return f.underWay < f.limit() }
+
+// alone reports whether one that is under way has had no company since it began.
+func (f *flights) alone(flight int) bool { return f.underWay == 1 && flight == f.begun }
 
 // forgets is by how much less the best rate counts with each second: what nobody asked for shows no limit of the fleet,
 // and it was another fleet a minute ago.

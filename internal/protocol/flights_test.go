@@ -41,13 +41,14 @@ func TestFlightRanges(t *testing.T) {
 	} {
 		batches, bulk := FlightRanges(c.cores, &wire.Manifest{N: c.n, T: c.t})
 		if batches != c.batches || bulk != c.bulk {
-			t.Errorf("%d cores, %d of %d: batches %v, bulk %v; want %v and %v", c.cores, c.t, c.n, batches, bulk, c.batches, c.bulk)
+			t.Errorf("%d cores, %d of %d: batches %v, bulk %v; want %v and %v",
+				c.cores, c.t, c.n, batches, bulk, c.batches, c.bulk)
 		}
 	}
 }
 
-// modelled runs a fleet that does a job in a time of its own (others, devices) and some of a processor's, of which it has a
-// few, for as long as told. It returns the last limit.
+// modelled runs a fleet that does a job in a time of its own (others, devices) and some of a processor's, of which it
+// has a few, for as long as told. It returns the last limit.
 func modelled(f *flights, cores int, own, work time.Duration, seconds int) int {
 	const items = 1000
 	now, pending := t0, 0.0

@@ -20,8 +20,6 @@ type keygen struct {
 	jobs      map[*activeJob][]*keygenBatch
 	batches   map[string]*keygenBatch // in work, by the id of their attempt
 	queue     []*keygenBatch          // waiting for capacity
-	running   int                     // batches that are scheduled
-	begun     int                     // how often one was
 	flights   flights
 }
 
@@ -103,16 +101,14 @@ func (k *keygen) onTaskSeen(j *activeJob, task *wire.Task, v *view, at time.Time
 
 // schedule starts batches while there is capacity.
 func (k *keygen) schedule() {
-	for k.running < k.flights.limit() && len(k.queue) > 0 {
+	for k.flights.free() && len(k.queue) > 0 {
 		b := k.queue[0]
 		k.queue = k.queue[1:]
 		if b.job.over() || b.dropped {
 			continue
 		}
 		b.scheduled = true
-		k.running++
-		k.begun++
-		b.begun = k.begun
+		b.flight = k.flights.begin()
 		k.open(b)
 	}
 }
@@ -136,7 +132,7 @@ func (k *keygen) close(b *keygenBatch) {
 	k.forget(b)
 	if b.scheduled {
 		b.scheduled = false
-		k.running--
+		k.flights.end()
 	}
 }
 
@@ -220,7 +216,7 @@ func (k *keygen) certified(b *keygenBatch, at time.Time) {
 	if !b.asked.IsZero() {
 		took = max(at.Sub(b.asked), 0) / time.Duration(keys)
 	}
-	k.flights.landed(int(keys), took, k.running == 1 && b.begun == k.begun)
+	k.flights.landed(int(keys), took, k.flights.alone(b.flight))
 }
 
 // tick is told the time every second.

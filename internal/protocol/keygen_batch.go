@@ -20,8 +20,8 @@ type keygenBatch struct {
 	attempt   int
 	context   [32]byte // of the attempt's batch
 	id        string
-	scheduled bool      // counts in running
-	begun     int       // keygen.begun then
+	scheduled bool      // counts as under way
+	flight    int       // of flights, while it does
 	asked     time.Time // when WORK showed its task
 	dropped   bool      // its job goes on without it, or has ended
 	faults    int       // attempts that ended by somebody's fault

@@ -62,6 +62,8 @@ var wireMutants = []Mutant{
 	// Envelopes and delegations.
 	never("a node's seal is not checked", openerFile, "!d.verifier.verify(").
 		killed("only a node's session key speaks for it", inWire, "TestEnvelopeOfNode"),
+	never("a message that was read before its step is not checked", "internal/wire/reader.go", "!key.verify(").
+		killed("only a node's session key speaks for it", inWire, "TestReaderChangesNoVerdict"),
 	never("a gateway's seal is not checked", openerFile, "!key.verify(").
 		killed("only a gateway's key makes tasks", inWire, "TestEnvelopeOfGateway"),
 	edit("a seal is not over its subject", envelopeFile, "[]byte(subject), body)", "body)").
