@@ -23,6 +23,7 @@ SCHEMATHESIS := $(CACHE)/schemathesis
 JNATS := $(CACHE)/jnats
 NODE := $(CACHE)/node
 CONSENSUS := $(CACHE)/consensus/release/consensus
+ZF := $(CACHE)/zf/release/zf
 LINTER := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 BENCHSTAT := $(CACHE)/bin/benchstat-$(PERF_VERSION)
 PROGRAMS := frostctl frost-worker frost-gateway
@@ -58,7 +59,7 @@ sim: ## more of the simulator: make sim SEEDS=100000
 chaos: ## break a fleet of real processes: four seeds (SEED=n; LONG=1: half an hour, figures; ONLY=regexp)
 	$(GO) run ./test/chaos/run -seed '$(SEED)' $(if $(LONG),-long) -only '$(ONLY)' -out bench/chaos.json
 
-interop: setup $(VENV)/ready $(NODE)/interop/ready $(CONSENSUS) ## against what others wrote (ADDRESSES=100000)
+interop: setup $(VENV)/ready $(NODE)/interop/ready $(CONSENSUS) $(ZF) ## against what others wrote (ADDRESSES=100000)
 	$(WITH_DEVICES) $(GO) test -count 1 -v -timeout 0 ./test/interop -args -addresses $(ADDRESSES)
 
 mutations: ## changed transactions against reader and policy (MUTATIONS=100000)
@@ -114,8 +115,8 @@ $(BENCHSTAT):
 
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
 WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)" \
-	FROSTFLEET_CONSENSUS="$(CONSENSUS)" FROSTFLEET_SCHEMATHESIS="$(SCHEMATHESIS)/bin/schemathesis"
-devices: setup $(VENV)/ready $(SCHEMATHESIS)/ready $(JNATS)/ready $(CONSENSUS) \
+	FROSTFLEET_CONSENSUS="$(CONSENSUS)" FROSTFLEET_ZF="$(ZF)" FROSTFLEET_SCHEMATHESIS="$(SCHEMATHESIS)/bin/schemathesis"
+devices: setup $(VENV)/ready $(SCHEMATHESIS)/ready $(JNATS)/ready $(CONSENSUS) $(ZF) \
 	$(addprefix $(NODE)/,interop/ready typescript/ready console/ready)
 setup:
 	GO="$(GO)" scripts/setup
@@ -151,6 +152,11 @@ $(NODE)/%/ready:
 # Bitcoin Core's script verification as a crate, for test/interop.
 $(CONSENSUS): $(addprefix test/interop/consensus/,Cargo.toml Cargo.lock src/main.rs) | setup
 	cargo build --release --locked --quiet --manifest-path $< --target-dir $(CACHE)/consensus
+	touch $@
+
+# ZF frost, for test/interop; test/bench builds it into the same folder.
+$(ZF): $(addprefix bench/baseline-zf/,Cargo.toml Cargo.lock src/main.rs src/sign.rs src/signer.rs) | setup
+	cargo build --release --locked --quiet --manifest-path $< --target-dir $(CACHE)/zf
 	touch $@
 
 .PHONY: help demo build man test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save

@@ -35,7 +35,7 @@ type key struct {
 type value struct {
 	seq         uint64
 	body        []byte
-	digest      [32]byte          // of a deal
+	digest      [32]byte          // of a deal, as an entry has it
 	header      *wire.BatchHeader // of a deal that proves its batch's id
 	certificate *wire.Certificate
 	abort       *wire.Complaint
@@ -58,7 +58,8 @@ func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
 	v := &value{seq: msg.Seq, body: bytes.Clone(body)}
 	switch slot.Kind {
 	case wire.SlotDeal:
-		v.digest = wire.DealDigest(v.body)
+		kept, _ := wire.EntryDeal(v.body)
+		v.digest = wire.DealDigest(kept)
 		if batch := b.batches[slot.ID]; batch == nil || batch.header == nil {
 			v.header = headerOf(b.manifest, slot.ID, v.body)
 		}
@@ -263,11 +264,22 @@ func (b *Batch) Roots() map[int][32]byte {
 	return roots
 }
 
-// Decode opens a batch's n deals. If one is not a deal of this batch, it returns
-// its node, else -1. It takes time in proportion to the deals.
+// Decode opens a batch's n deals in the rounds. If one is not a deal of this batch, it
+// returns its node, else -1. It takes time in proportion to the deals.
 func Decode(raw [][]byte, header wire.BatchHeader) (deals []*frost.Deal, culprit int) {
+	return decode(wire.DecodeDeal, raw, header)
+}
+
+// DecodeEntry is Decode for deals of an entry, or for what all nodes certified of the rounds.
+func DecodeEntry(raw [][]byte, header wire.BatchHeader) (deals []*frost.Deal, culprit int) {
+	return decode(wire.DecodeEntryDeal, raw, header)
+}
+
+func decode(
+	open func([]byte) (wire.BatchHeader, *frost.Deal, error), raw [][]byte, header wire.BatchHeader,
+) (deals []*frost.Deal, culprit int) {
 	for node, body := range raw {
-		h, deal, err := wire.DecodeDeal(body)
+		h, deal, err := open(body)
 		if err != nil || h != header {
 			return nil, node
 		}

@@ -20,6 +20,9 @@ type Gateway struct {
 type GatewaySection struct {
 	Party
 	AuditPath string `toml:"audit_path"` // folder of the audit log; none by default
+	// CompactEntries has new keys written to the register in the form that the release before
+	// this one can't read.
+	CompactEntries bool `toml:"compact_entries"`
 }
 
 // Party is one that the access list names: the section of a gateway or a client.

@@ -36,6 +36,7 @@ type Params struct {
 	Context  [32]byte   // binds manifest, batch and job; new for every attempt
 	N, T, K  int        // nodes, threshold, keys in the batch
 	HostKeys [][32]byte // X25519 public keys of the n recipients in index order
+	Apart    bool       // of NewDeal: the deal takes its proofs apart
 }
 
 // Validate checks that the numbers are in range: 1 <= T <= N <= MaxNodes,
@@ -78,6 +79,9 @@ type Deal struct {
 	Commitments []byte   // K*T points, key-major: A_0..A_{T-1} of key 0, of key 1, ...
 	Proofs      []byte   // K times point R and 32-byte scalar s
 	Shares      [][]byte // N boxes of K*32+16 bytes
+	// ProofsHash is [HashProofs] of Proofs where the deal takes them apart: its boxes are
+	// bound to that in their place, and [Recover] and [Summarize] do without them. Else nil.
+	ProofsHash *[32]byte
 }
 
 // boxOverhead is what ChaCha20-Poly1305 adds to the shares in a box.

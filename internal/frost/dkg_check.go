@@ -54,6 +54,9 @@ type proof[S, P any] struct {
 // proofs decodes the proofs of a dealer, one a key.
 func (s *session[S, P]) proofs(dealer int) ([]proof[S, P], error) {
 	d, size := s.deals[dealer], s.Suite.PointSize()
+	if len(d.Proofs) == 0 {
+		return nil, &BlameError{Dealer: dealer, Code: CodeMalformed, Reason: "without its proofs"}
+	}
 	out := make([]proof[S, P], s.K)
 	for key := range out {
 		b := d.Proofs[key*(size+ScalarSize):][:size+ScalarSize]

@@ -71,6 +71,10 @@ func challenge(p Params, dealer, key int, first, nonce []byte) [32]byte {
 
 // digest hashes all of a deal but its boxes; the boxes are bound to it.
 func (d *Deal) digest(p Params, dealer int) [32]byte {
+	if d.ProofsHash != nil {
+		return Hash("frostfleet/dkg/deal/v2", []byte{byte(p.Suite)}, p.Context[:],
+			uint32Bytes(dealer), d.Ephemeral[:], d.Commitments, d.ProofsHash[:])
+	}
 	return Hash("frostfleet/dkg/deal/v1", []byte{byte(p.Suite)}, p.Context[:],
 		uint32Bytes(dealer), d.Ephemeral[:], d.Commitments, d.Proofs)
 }

@@ -55,13 +55,19 @@ func dealOut[S, P any](g group[S, P], s *dealing, index int, seed *[32]byte, coe
 		Ephemeral:   [32]byte(ephemeral.PublicKey().Bytes()),
 		Commitments: make([]byte, 0, p.K*s.committed()*p.Suite.PointSize()),
 	}
+	committed := make([]*S, 0, p.K*s.committed())
 	for i := range coefficients {
 		if i%p.T >= s.lowest() {
-			d.Commitments = g.appendDealt(d.Commitments, &coefficients[i])
+			committed = append(committed, &coefficients[i])
 		}
 	}
+	d.Commitments = g.appendDealt(d.Commitments, committed)
 	if !s.resharing {
 		d.Proofs = prove(g, p, index, coefficients, d.Commitments, dealStream(p, index, seed, "nonces"))
+		if p.Apart {
+			hash := HashProofs(d.Proofs)
+			d.ProofsHash = &hash
+		}
 	}
 	err = d.seal(p, index, ephemeral, func(dst []byte, recipient int) []byte {
 		return evaluate(g, p, dst, coefficients, recipient)
@@ -101,12 +107,17 @@ func prove[S, P any](g group[S, P], p Params, index int, coefficients []S, commi
 	rs := make([]S, p.K)
 	defer clear(rs)
 	randomScalars(g, rs, nonces)
+	secrets := make([]*S, p.K)
+	for key := range secrets {
+		secrets[key] = &rs[key]
+	}
+	points := g.appendDealt(make([]byte, 0, p.K*size), secrets)
 	var c S
 	proofs := make([]byte, 0, p.K*(size+ScalarSize))
 	for key := range p.K {
-		first := commitments[key*p.T*size:][:size]
-		proofs = g.appendDealt(proofs, &rs[key])
-		h := challenge(p, index, key, first, proofs[len(proofs)-size:])
+		first, point := commitments[key*p.T*size:][:size], points[key*size:][:size]
+		proofs = append(proofs, point...)
+		h := challenge(p, index, key, first, point)
 		g.reduce(&c, h[:])
 		g.mul(&c, &c, &coefficients[key*p.T])
 		g.add(&rs[key], &rs[key], &c)

@@ -3,12 +3,14 @@ package frost
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	secp "gitlab.com/yawning/secp256k1-voi"
 
 	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 	"github.com/frostfleet/frostfleet/internal/frost/rfc9591"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/consttime"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
@@ -28,9 +30,10 @@ type group[S, P any] interface {
 	// interpolatingValue is the Lagrange coefficient at zero of one of indices.
 	interpolatingValue(indices []int, index int) *S
 
-	// appendDealt appends s·G as deals carry it; decodeDealt reads that, and
-	// its result is in the prime-order group and not the identity.
-	appendDealt(dst []byte, s *S) []byte
+	// appendDealt appends scalars[i]·G as deals carry it, for random scalars; many at
+	// once cost less. decodeDealt reads one, and its result is in the prime-order group
+	// and not the identity.
+	appendDealt(dst []byte, scalars []*S) []byte
 	decodeDealt(dst *P, b []byte) error
 
 	baseMult(s *S) *P
@@ -49,6 +52,9 @@ type group[S, P any] interface {
 	decodePoint(dst *P, wire []byte) error
 	decodeKey(dst *P, publicKey []byte) error
 }
+
+// dealtChunk is how many points are held besides their encoding.
+const dealtChunk = 1024
 
 type secpGroup struct{}
 
@@ -88,9 +94,13 @@ func (secpGroup) interpolatingValue(indices []int, index int) *secp.Scalar {
 	return bip445.InterpolatingValue(indices, index)
 }
 
-func (secpGroup) appendDealt(dst []byte, s *secp.Scalar) []byte {
-	p := vartime.FromPoint(new(secp.Point).ScalarBaseMult(s))
-	return p.AppendWire(dst)
+func (secpGroup) appendDealt(dst []byte, scalars []*secp.Scalar) []byte {
+	for chunk := range slices.Chunk(scalars, dealtChunk) {
+		for _, p := range consttime.BaseMults(chunk) {
+			dst = p.AppendWire(dst)
+		}
+	}
+	return dst
 }
 
 func (secpGroup) decodeDealt(dst *vartime.Point, b []byte) error {
@@ -175,9 +185,12 @@ func (edwardsGroup) interpolatingValue(indices []int, index int) *edwards25519.S
 	return rfc9591.InterpolatingValue(ids, edwardsID(index))
 }
 
-func (edwardsGroup) appendDealt(dst []byte, s *edwards25519.Scalar) []byte {
-	b := edwards25519.EncodeDivided(s)
-	return append(dst, b[:]...)
+func (edwardsGroup) appendDealt(dst []byte, scalars []*edwards25519.Scalar) []byte {
+	for _, s := range scalars {
+		b := edwards25519.EncodeDivided(s)
+		dst = append(dst, b[:]...)
+	}
+	return dst
 }
 
 func (edwardsGroup) decodeDealt(dst *edwards25519.Point, b []byte) error {

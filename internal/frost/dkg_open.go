@@ -67,7 +67,10 @@ func summarize[S, P any](g group[S, P], p Params, deals []*Deal) (*Public, error
 	if err != nil {
 		return nil, err
 	}
-	for i := range deals {
+	for i, d := range deals {
+		if d.ProofsHash != nil && len(d.Proofs) == 0 {
+			continue
+		}
 		if _, err := s.proofs(i); err != nil {
 			return nil, err
 		}
@@ -126,7 +129,8 @@ func (d *Deal) malformed(p *dealing) string {
 	if want := p.K * p.committed() * size; len(d.Commitments) != want {
 		return fmt.Sprintf("%d bytes of commitments, want %d", len(d.Commitments), want)
 	}
-	if want := p.K * (size + ScalarSize); !p.resharing && len(d.Proofs) != want {
+	apart := d.ProofsHash != nil && len(d.Proofs) == 0 // whoever needs them looks
+	if want := p.K * (size + ScalarSize); !p.resharing && !apart && len(d.Proofs) != want {
 		return fmt.Sprintf("%d bytes of proofs, want %d", len(d.Proofs), want)
 	}
 	if len(d.Shares) != p.N {

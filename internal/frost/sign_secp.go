@@ -124,7 +124,9 @@ type secpHeld struct {
 func (b secpBatch) wipe() {
 	for _, h := range b {
 		h.share.Zero()
-		h.nonce.Wipe()
+		if h.nonce != nil {
+			h.nonce.Wipe()
+		}
 	}
 }
 
@@ -139,43 +141,47 @@ func commitSecp(rand io.Reader, session [32]byte, items []Item) (heldBatch, []by
 	if err != nil {
 		return nil, nil, err
 	}
-	batch := make(secpBatch, 0, len(items))
-	points := make([]byte, 0, len(items)*Secp256k1TR.NonceSize())
+	batch := make(secpBatch, len(items))
 	for i := range items {
-		h := secpHeld{key: keys[i], message: bytes.Clone(items[i].Message), pubshare: shares[i]}
-		pub, err := h.draw(rand, items[i].Key.Share.Expose(), session, i)
-		if err != nil {
-			batch.wipe()
-			return nil, nil, fmt.Errorf("item %d: %w", i, err)
+		share, ok := bip445.ParseScalar(items[i].Key.Share.Expose())
+		if !ok {
+			batch[:i].wipe()
+			return nil, nil, fmt.Errorf("item %d: secret share is not a scalar in range", i)
 		}
-		batch = append(batch, h)
-		points = pub.AppendWire(points)
+		batch[i] = secpHeld{key: keys[i], message: bytes.Clone(items[i].Message), pubshare: shares[i], share: share}
+	}
+	nonces, err := batch.draw(rand, session, items)
+	if err != nil {
+		batch.wipe()
+		return nil, nil, err
+	}
+	points := make([]byte, 0, len(items)*Secp256k1TR.NonceSize())
+	for _, n := range nonces {
+		points = n.AppendWire(points)
 	}
 	return batch, points, nil
 }
 
-// draw draws an item's nonces. The session and the item's position in it are hashed
-// too, so that other sessions and equal items get different nonces even if the random
-// source fails.
-func (h *secpHeld) draw(rand io.Reader, secret []byte, session [32]byte, position int) (*bip445.PubNonce, error) {
-	share, ok := bip445.ParseScalar(secret)
-	if !ok {
-		return nil, errors.New("secret share is not a scalar in range")
+// draw draws all nonces, and returns the public ones. The session and an item's position in it
+// are hashed too, so that other sessions and equal items get different nonces even if
+// the random source fails.
+func (b secpBatch) draw(rand io.Reader, session [32]byte, items []Item) ([]*bip445.PubNonce, error) {
+	inputs := make([]bip445.NonceInput, len(b))
+	for i := range b {
+		output := b[i].key.tweak.XOnly()
+		inputs[i] = bip445.NonceInput{
+			SecretShare:  items[i].Key.Share.Expose(),
+			Pubshare:     b[i].pubshare.Bytes(),
+			ThresholdKey: output[:],
+			Message:      b[i].message,
+			Extra:        binary.BigEndian.AppendUint32(session[:], uint32(i)),
+		}
 	}
-	output := h.key.tweak.XOnly()
-	nonce, pub, err := bip445.NonceGen(rand, bip445.NonceInput{
-		SecretShare:  secret,
-		Pubshare:     h.pubshare.Bytes(),
-		ThresholdKey: output[:],
-		Message:      h.message,
-		Extra:        binary.BigEndian.AppendUint32(session[:], uint32(position)),
-	})
-	if err != nil {
-		share.Zero()
-		return nil, err
+	secrets, public, err := bip445.NonceGenAll(rand, inputs)
+	for i := range secrets {
+		b[i].nonce = secrets[i]
 	}
-	h.share, h.nonce = share, nonce
-	return pub, nil
+	return public, err
 }
 
 func (b secpBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {

@@ -42,6 +42,8 @@ type Config struct {
 	Observe  Observer
 	Tracer   *tracing.Tracer // nil: no spans
 	Audit    *audit.Writer   // nil: none is written
+	// CompactEntries is as in protocol.CoordinatorConfig.
+	CompactEntries bool
 
 	Directory Directory // is given what the gateway reads and computes anyway; nil: there is none
 }
@@ -139,7 +141,8 @@ func New(cfg Config) *Gateway {
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Name: cfg.Name, Manifest: cfg.Manifest, Lineage: cfg.Lineage, Access: cfg.Access,
 		Address: chain.Address, Descriptor: chain.Descriptor,
-		MaxBatches: maxBatches, MaxBulk: maxBulk, Oracle: g.oracle,
+		MaxBatches: maxBatches, MaxBulk: maxBulk, CompactEntries: cfg.CompactEntries, Oracle: g.oracle,
+		Each: func(n int, do func(int)) { g.run.Each(n, do) },
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
 		Machine: g.coordinator, Lineage: cfg.Lineage, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,

@@ -70,7 +70,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	cfg := gateway.Config{
 		Manifest: p.manifest, Lineage: lineage, Access: p.access, Name: p.name, Key: key,
 		Bus: p.conn, Log: p.Log, Observe: observe, Tracer: p.tracer, Offset: p.watcher.Offset,
-		Build: command.Version(), Audit: log,
+		Build: command.Version(), Audit: log, CompactEntries: g.Gateway.CompactEntries,
 	}
 	if known != nil {
 		cfg.Directory = known

@@ -43,6 +43,9 @@ func (r *Runner[M]) Compute(e protocol.Compute) {
 	r.pool.Do(e.Urgent, e.Client, func() { r.compute(e) })
 }
 
+// Each divides a computation among the cores that have nothing to do: see pool.Pool.
+func (r *Runner[M]) Each(n int, do func(i int)) { r.pool.Each(n, do) }
+
 func (r *Runner[M]) compute(e protocol.Compute) {
 	if !e.Until.IsZero() && clock.Now().After(e.Until) {
 		r.answer(e, r.run(e.Late))

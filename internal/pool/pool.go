@@ -17,6 +17,7 @@ type Pool struct {
 	mu           sync.Mutex
 	urgent, bulk queue
 	busy         int // functions at work
+	waiters      int // bulk workers that wait for a function
 	closed       bool
 	wg           sync.WaitGroup
 }
@@ -107,11 +108,19 @@ func (p *Pool) work(q *queue) {
 	}
 }
 
+func (p *Pool) wait(q *queue) {
+	if q == &p.bulk {
+		p.waiters++
+		defer func() { p.waiters-- }()
+	}
+	q.came.Wait()
+}
+
 func (p *Pool) next(q *queue) func() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for q.len() == 0 && !p.closed {
-		q.came.Wait()
+		p.wait(q)
 	}
 	if p.closed {
 		return nil

@@ -17,7 +17,12 @@ type CoordinatorConfig struct {
 	// MaxBatches bounds the batches in work at a time, and MaxBulk the sign jobs
 	// of more than InteractiveItems, and with them everybody's memory. Others wait.
 	MaxBatches, MaxBulk int
+	// Each divides computations of many items among cores; nil: none is divided.
+	Each Each
 	// PerSlice bounds the keys that a node deals in one message of a resharing; 0: as many as fit.
 	PerSlice int
 	Oracle   Oracle // nil: none
+	// CompactEntries has batches made whose entries leave out what nobody needs again. The
+	// release before this one can't read them.
+	CompactEntries bool
 }

@@ -16,7 +16,7 @@ func (n *dealer) pace(e taskOpened) []Effect {
 	id := partID{e.header.Digest, e.header.Part}
 	p := n.parts[id]
 	if p == nil {
-		p = &part{client: e.task.Job.Client, job: e.job, trace: e.task.Job.Trace, began: n.now, waiting: map[uint32]string{}}
+		p = &part{client: e.task.Job.Client, job: e.job, trace: e.task.Job.Trace, began: n.now, waiting: map[uint32]waitingAttempt{}}
 		if len(n.parts) < maxParts {
 			n.parts[id] = p
 		} // else what has to wait is lost
@@ -25,10 +25,10 @@ func (n *dealer) pace(e taskOpened) []Effect {
 		p.began = e.message.Time
 	}
 	if n.now.Before(p.began.Add(attemptDue(e.header.Attempt))) {
-		p.waiting[e.header.Attempt] = e.gateway
+		p.waiting[e.header.Attempt] = waitingAttempt{e.gateway, e.task.Form}
 		return nil
 	}
-	return n.start(e.header, p)
+	return n.start(e.header, p, e.task.Form)
 }
 
 // due begins the attempts whose time has come.
@@ -48,9 +48,10 @@ func (n *dealer) due() (effects []Effect) {
 			if n.now.Before(p.began.Add(attemptDue(attempt))) {
 				break
 			}
+			form := p.waiting[attempt].form
 			delete(p.waiting, attempt)
 			header := p.job.PartHeader(n.cfg.Manifest, p.client, id.digest, int(id.part), int(attempt))
-			effects = append(effects, n.start(&header, p)...)
+			effects = append(effects, n.start(&header, p, form)...)
 		}
 	}
 	return effects
@@ -61,8 +62,8 @@ func (n *dealer) disownWaiting(access, before *wire.Access) {
 	revoked := access.RevokedNode(n.cfg.Manifest) >= 0
 	for _, p := range n.parts {
 		gone := revoked || !access.StillAllows(before, p.client, wire.KindKeygen)
-		maps.DeleteFunc(p.waiting, func(_ uint32, gateway string) bool {
-			return gone || !access.StillHears(before, gateway)
+		maps.DeleteFunc(p.waiting, func(_ uint32, by waitingAttempt) bool {
+			return gone || !access.StillHears(before, by.gateway)
 		})
 	}
 }

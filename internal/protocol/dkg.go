@@ -66,6 +66,7 @@ type dkg struct {
 	id      string
 	phase   dkgPhase
 	header  *wire.BatchHeader // of the task; nil without one
+	apart   bool              // the task has deals take their proofs apart
 	job     string            // of the task, for reports
 	trace   string
 	started time.Time // by this node's clock; zero until that is known

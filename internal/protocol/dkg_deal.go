@@ -15,7 +15,7 @@ import (
 
 // start begins a keygen task: this node deals, unless it did so in an
 // earlier life, which the log shows.
-func (n *dealer) start(header *wire.BatchHeader, p *part) []Effect {
+func (n *dealer) start(header *wire.BatchHeader, p *part, form uint32) []Effect {
 	id := wire.ShortID(header.Context(n.cfg.Manifest))
 	if _, known := n.known[wire.BatchRef{ID: id}]; known || n.batches[id] != nil {
 		return nil
@@ -24,7 +24,7 @@ func (n *dealer) start(header *wire.BatchHeader, p *part) []Effect {
 		return nil // certified in an earlier life: its entry gives it back
 	}
 	b := &dkg{
-		node: n, id: id, header: header, job: jobKey(p.client, p.job.ID), trace: p.trace, expires: p.job.Expires,
+		node: n, id: id, header: header, apart: form >= 1, job: jobKey(p.client, p.job.ID), trace: p.trace, expires: p.job.Expires,
 	}
 	log := b.work()
 	log.SetHeader(*header)
@@ -47,6 +47,7 @@ func (n *dealer) start(header *wire.BatchHeader, p *part) []Effect {
 // generator alone does not expose the polynomials, and never deterministic.
 func (b *dkg) makeDeal() Event {
 	cfg, p := &b.node.cfg, b.header.Params(b.node.cfg.Manifest)
+	p.Apart = b.apart
 	var fresh [32]byte
 	if _, err := io.ReadFull(cfg.Rand, fresh[:]); err != nil {
 		return dealMade{b: b, err: err}
@@ -144,7 +145,19 @@ func (b *dkg) check(raw [][]byte, transcript, own [32]byte) (*BatchRecord, *faul
 	case err != nil:
 		return nil, &fault{wire.CodeInternal, err.Error(), -1}
 	}
-	return newRecord(cfg.Manifest, b.header, raw, transcript, batch), nil
+	return newRecord(cfg.Manifest, b.header, b.kept(raw), transcript, batch), nil
+}
+
+// kept is what the node keeps of a batch's deals: its own as it is, to say it again to
+// those that have yet to check it, and the others as the entry will have them.
+func (b *dkg) kept(raw [][]byte) [][]byte {
+	kept := make([][]byte, len(raw))
+	for i, body := range raw {
+		if kept[i] = body; i != b.node.cfg.Index {
+			kept[i], _ = wire.EntryDeal(body)
+		}
+	}
+	return kept
 }
 
 type dealsVerified struct {

@@ -81,7 +81,7 @@ func (b *dkg) rebuild(e *board.Entry) []Effect {
 // recover is check for a batch that all nodes certified.
 func (b *dkg) recover(e *wire.Entry, raw [][]byte) (*BatchRecord, *fault) {
 	cfg := &b.node.cfg
-	deals, culprit := board.Decode(raw, e.Header)
+	deals, culprit := board.DecodeEntry(raw, e.Header)
 	if culprit >= 0 {
 		return nil, &fault{wire.CodeDealMalformed, "the entry's deals do not decode, and all nodes certified them", culprit}
 	}

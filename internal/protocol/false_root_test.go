@@ -15,7 +15,7 @@ func TestCertifiedRootIsHeldAgainstTheDeals(t *testing.T) {
 	keys := must(sumUp(b.m, b.head, b.nodes[0].dealer.board.Get(b.id).Deals())).PublicKeys
 	deals = append(deals, b.nodes[0].dealer.board.Get(b.id).Deals()...)
 	keys[0], keys[1] = keys[1], keys[0]
-	head := wire.NewEntryHead(b.m, b.head, keys, nil, wire.DealDigests(deals))
+	head := wire.NewEntryHead(b.m, b.head, keys, nil, wire.DealDigests(deals), false)
 	for i, a := range b.nodes {
 		w := a.want(wire.SlotCert)
 		var c wire.Certificate

@@ -67,7 +67,7 @@ func sumUp(m *wire.Manifest, h wire.BatchHeader, raw [][]byte) (public *frost.Pu
 			public, err = nil, errPanicked
 		}
 	}()
-	deals, culprit := board.Decode(raw, h)
+	deals, culprit := board.DecodeEntry(raw, h)
 	if culprit >= 0 {
 		return nil, errNoDeals
 	}

@@ -34,7 +34,7 @@ type desk struct {
 
 func (f *fleet) newDesk() *desk {
 	d := &desk{f: f, Coordinator: NewCoordinator(CoordinatorConfig{
-		Manifest: f.m, Access: f.access, MaxBatches: 4, MaxBulk: 2,
+		Manifest: f.m, Access: f.access, MaxBatches: 4, MaxBulk: 2, Each: f.divide,
 		Address: func(chain, network string, key []byte) (string, error) {
 			return fmt.Sprintf("%s:%s:%x", chain, network, key), nil
 		},
@@ -76,7 +76,7 @@ func (d *desk) do(ev Event) {
 			if d.hold {
 				d.held = append(d.held, e)
 			} else {
-				d.do(e.Run())
+				d.do(d.f.compute("gateway", e))
 			}
 		case PublishTask:
 			d.tasks = append(d.tasks, e)
@@ -123,9 +123,16 @@ func (d *desk) do(ev Event) {
 	}
 }
 
+// compute runs a computation to its end.
+func (f *fleet) compute(who string, c Compute) (ev Event) {
+	f.aside(who, c.Name, func() { ev = c.Run() })
+	return ev
+}
+
 // checked is a job as the gateway's program checks it at delivery.
-func (d *desk) checked(job wire.SignedJob) *CheckedJob {
-	return CheckJob(d.f.m, d.f.access, job, d.f.now)
+func (d *desk) checked(job wire.SignedJob) (c *CheckedJob) {
+	d.f.aside("gateway", "check job", func() { c = CheckJob(d.f.m, d.f.access, job, d.f.now) })
+	return c
 }
 
 // stored reads a stored result as the gateway's program does.

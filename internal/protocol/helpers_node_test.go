@@ -77,7 +77,7 @@ func (a *actor) newNode(i int, known map[wire.BatchRef]KnownBatch) *Node {
 		Freezes: freezes, Lineage: a.f.lineage, Successor: a.f.successor,
 		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, StandbyDelay: time.Second, Known: known, Refused: a.refusedIDs,
 		Host: secret.New(slices.Clone(a.f.host[i][:])), SeedSecret: secret.New(make([]byte, 32)),
-		Policy: a.rules, Ledger: a.ledger,
+		Policy: a.rules, Ledger: a.ledger, Each: a.f.divide,
 	})
 }
 
@@ -119,9 +119,9 @@ func (a *actor) replay() {
 	}
 }
 
-func (a *actor) do(ev Event) {
-	a.perform(a.f.step(fmt.Sprintf("node %d", a.cfg.Index), ev, a.Step))
-}
+func (a *actor) name() string { return fmt.Sprintf("node %d", a.cfg.Index) }
+
+func (a *actor) do(ev Event) { a.perform(a.f.step(a.name(), ev, a.Step)) }
 
 func (a *actor) perform(effects []Effect) {
 	for _, effect := range effects {
@@ -265,7 +265,8 @@ func (a *actor) fill(w wish) {
 	}
 	switch a.f.standing(log, w.slot.String(), func(m wire.LogMessage) wire.Verdict { return a.Judge(w.slot, m, w.body) }) {
 	case wire.Junk:
-		data := a.f.sessions[a.cfg.Index].Seal(a.cfg.Manifest, w.slot.String(), w.body)
+		var data []byte
+		a.f.aside(a.name(), "seal", func() { data = a.f.sessions[a.cfg.Index].Seal(a.cfg.Manifest, w.slot.String(), w.body) })
 		a.do(Sealed{w.slot, data})
 		a.f.post(w.slot.String(), data)
 	case wire.Other:
@@ -287,7 +288,7 @@ func (a *actor) ran(c Compute) Event {
 	if !c.Until.IsZero() && a.f.now.After(c.Until) {
 		return c.Late()
 	}
-	return c.Run()
+	return a.f.compute(a.name(), c)
 }
 
 // newest is the record of the highest generation that is complete.

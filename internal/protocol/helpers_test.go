@@ -35,6 +35,8 @@ type fleet struct {
 	desk                  *desk
 	spoil                 func() // called when drain posted a task
 	step                  stepper
+	aside                 outsider
+	divide                Each
 	skew                  time.Duration // of the server that leads SIGN
 
 	lineage   *wire.Lineage // nil: m alone
@@ -46,6 +48,20 @@ type fleet struct {
 type stepper func(who string, ev Event, step func(Event) []Effect) []Effect
 
 func plainStep(_ string, ev Event, step func(Event) []Effect) []Effect { return step(ev) }
+
+// outsider does what a program does outside its machine's step, and may look at what it takes.
+type outsider func(who, what string, do func())
+
+func plainAside(_, _ string, do func()) { do() }
+
+// atOnce makes all calls at the same time.
+func atOnce(n int, do func(int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
 
 // someBatch is the id of a batch that nobody made.
 const someBatch = "0123456789abcdef0123456789abcdef"
@@ -70,7 +86,7 @@ var clientKinds = map[string][]wire.Kind{
 // newFleet draws the keys of a fleet without machines.
 func newFleet(t testing.TB, threshold, n int, change ...func(*wire.Manifest)) *fleet {
 	t.Helper()
-	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}, step: plainStep}
+	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}, step: plainStep, aside: plainAside, divide: atOnce}
 	m := &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: n, T: threshold, AttestSigning: true}
 	for i := range n {
 		id := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -158,11 +174,18 @@ func (f *fleet) take(subject string, data []byte) {
 	}
 	*stream = append(*stream, msg)
 	for _, a := range f.nodes {
-		a.do(ev(msg))
+		f.showOne(a, a.name(), ev, msg)
 	}
 	if f.desk != nil {
-		f.desk.do(ev(msg))
+		f.showOne(f.desk, "gateway", ev, msg)
 	}
+}
+
+// showOne has one program read a message.
+func (f *fleet) showOne(to interface{ do(Event) }, who string, ev func(wire.LogMessage) Event, msg wire.LogMessage) {
+	var e Event
+	f.aside(who, "read", func() { e = ev(msg) })
+	to.do(e)
 }
 
 // say posts a body of node i, properly sealed.
@@ -214,7 +237,9 @@ func (f *fleet) drain() {
 				p.Subject,
 				func(m wire.LogMessage) wire.Verdict { return f.desk.JudgeTask(m, p.Body) },
 			) == wire.Junk {
-				f.post(p.Subject, wire.SealGateway(f.gateway, "gw", f.m, p.Subject, p.Body))
+				var sealed []byte
+				f.aside("gateway", "seal", func() { sealed = wire.SealGateway(f.gateway, "gw", f.m, p.Subject, p.Body) })
+				f.post(p.Subject, sealed)
 				if f.spoil != nil {
 					f.spoil()
 				}

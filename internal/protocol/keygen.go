@@ -173,8 +173,10 @@ func (k *keygen) open(b *keygenBatch) {
 }
 
 func (k *keygen) publish(b *keygenBatch) {
-	task := (&wire.Task{Job: b.job.Signed, Part: uint32(b.part), Attempt: uint32(b.attempt)}).
-		For(b.view.manifest).InForm(k.directory.views.form(b.view))
+	task := (&wire.Task{Job: b.job.Signed, Part: uint32(b.part), Attempt: uint32(b.attempt)}).For(b.view.manifest)
+	if k.cfg.CompactEntries { // of a key generation, form 1 is that and no more
+		task.InForm(k.directory.views.form(b.view))
+	}
 	k.out.do(
 		PublishTask{Subject: wire.TaskSubject(task, b.job.ID), Body: wire.Encode(task), Trace: b.job.Signed.Trace},
 		After{Delay: batchPoll, Timer: Timer{b.id, timerBatch}},

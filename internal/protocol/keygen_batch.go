@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -96,16 +97,25 @@ func keygenResult(cfg CoordinatorConfig, l *wire.Lineage, j *activeJob, batches 
 		}
 		res.Batches = append(res.Batches, proof)
 		res.Attempts = max(res.Attempts, b.attempt+1)
-		for i, pub := range f.public.PublicKeys {
-			key, err := resultKey(cfg, j.job.Chain, pub, wire.ChainCode(f.madeBy, i))
-			if err != nil {
-				return nil, err
-			}
-			key.ID = wire.KeyID{Batch: b.id, Index: i}.String()
-			res.Keys = append(res.Keys, key)
+		keys, err := resultKeys(cfg, j.job.Chain, f)
+		if err != nil {
+			return nil, err
 		}
+		res.Keys = append(res.Keys, keys...)
 	}
 	return res, nil
+}
+
+// resultKeys is what a result says of a batch's keys.
+func resultKeys(cfg CoordinatorConfig, chain string, b *finishedBatch) ([]wire.Key, error) {
+	keys, errs := make([]wire.Key, len(b.public.PublicKeys)), make([]error, len(b.public.PublicKeys))
+	cfg.Each.chunks(len(keys), func(from, to int) {
+		for i := from; i < to; i++ {
+			keys[i], errs[i] = resultKey(cfg, chain, b.public.PublicKeys[i], wire.ChainCode(b.madeBy, i))
+			keys[i].ID = wire.KeyID{Batch: b.ID, Index: i}.String()
+		}
+	})
+	return keys, errors.Join(errs...)
 }
 
 // resultKey is what a result says of a key, except its id.

@@ -27,6 +27,7 @@ type NodeConfig struct {
 	Host       *secret.Bytes // X25519 private key, Derive("host", ...)
 	SeedSecret *secret.Bytes // mixed into every deal's seed
 	Rand       io.Reader     // crypto/rand
+	Each       Each          // divides computations of many items among cores; nil: none is divided
 	// StandbyDelay is how long a signer of the second rank waits before it offers
 	// itself. StandbyDelayChanged replaces it.
 	StandbyDelay time.Duration

@@ -28,8 +28,14 @@ type part struct {
 	client  string
 	job     *wire.Job
 	trace   string
-	began   time.Time         // the first task of it that this node saw
-	waiting map[uint32]string // attempts that came too early, and the gateways that opened them
+	began   time.Time                 // the first task of it that this node saw
+	waiting map[uint32]waitingAttempt // attempts that came too early
+}
+
+// waitingAttempt is how a gateway opened one.
+type waitingAttempt struct {
+	gateway string
+	form    uint32 // wire.Task.Form
 }
 
 // maxParts is how many parts a node remembers. Gateways have 4 batches in work each, and

@@ -192,7 +192,7 @@ func (b *batchTest) rival() (head []byte, deals [][]byte) {
 		deals = append(deals, wire.EncodeDeal(b.head, must(frost.NewDeal(p, i, &seed))))
 	}
 	keys := must(sumUp(b.m, b.head, deals)).PublicKeys
-	h := wire.NewEntryHead(b.m, b.head, keys, nil, wire.DealDigests(deals))
+	h := wire.NewEntryHead(b.m, b.head, keys, nil, wire.DealDigests(deals), false)
 	for i := range b.m.N {
 		c := wire.Certificate{
 			Context: b.head.Context(b.m), Transcript: wire.Transcript(h.Deals), Root: wire.KeyRoot(h.Keys), Node: uint32(i),

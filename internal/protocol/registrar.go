@@ -130,7 +130,9 @@ func (a *assembled) assemble(m *wire.Manifest, digests [][32]byte, roots map[int
 	if f.public, a.err = sumUp(m, f.header, a.write.Deals); a.err != nil {
 		return
 	}
-	head := wire.NewEntryHead(m, f.header, f.public.PublicKeys, f.first, digests)
+	var compact bool
+	a.write.Deals, compact = wire.EntryDeals(a.write.Deals)
+	head := wire.NewEntryHead(m, f.header, f.public.PublicKeys, f.first, digests, compact)
 	f.root = wire.KeyRoot(head.Keys)
 	for node, certified := range roots {
 		if certified != f.root {

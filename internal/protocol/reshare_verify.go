@@ -74,7 +74,7 @@ func PublicOf(l *wire.Lineage, e *wire.Entry, raw [][]byte) (*frost.Public, erro
 	var public *frost.Public
 	var err error
 	if e.Generation == 0 {
-		deals, culprit := board.Decode(raw, e.Header)
+		deals, culprit := board.DecodeEntry(raw, e.Header)
 		if culprit >= 0 {
 			return nil, fmt.Errorf("batch %s: deal %d does not decode", e.ID, culprit)
 		}

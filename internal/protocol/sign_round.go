@@ -61,9 +61,9 @@ func (s *signJobs) onCommit(a *attempt, node int, body []byte, at, now time.Time
 		return
 	}
 	a.commits.arrivals[pos].at, a.commits.arrivals[pos].heard = at, now
-	form, suite, count := a.form, a.suite(), len(a.items)
+	form, suite, count, each := a.form, a.suite(), len(a.items), s.cfg.Each
 	run := func() Event {
-		return attemptChecked{a: a, pos: pos, err: frost.CheckCommitment(form, suite, count, points)}
+		return attemptChecked{a: a, pos: pos, err: checkCommitment(each, form, suite, count, points)}
 	}
 	if count <= inlineChecks {
 		s.onChecked(run().(attemptChecked))
@@ -173,11 +173,11 @@ func (s *signJobs) aggregate(a *attempt) {
 	a.aggregating = true
 	s.answered(a)
 	s.out.round(a.job.activeJob, RoundShares, a.id, a.suite(), last)
-	form, items, set, oracle := a.form, a.items, a.set, s.cfg.Oracle
+	form, items, set, each, oracle := a.form, a.items, a.set, s.cfg.Each, s.cfg.Oracle
 	s.out.do(Compute{
 		Urgent: len(items) <= wire.InteractiveItems, Name: "aggregate", Trace: a.job.Signed.Trace,
 		Run: func() Event {
-			sigs, blame, err := frost.Aggregate(form, items, set, shares)
+			sigs, blame, err := aggregateChunks(each, form, items, set, shares)
 			oracle.Signatures(form, items, set, shares, sigs)
 			return aggregated{a: a, sigs: sigs, blame: blame, err: err}
 		},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -74,7 +73,7 @@ func (s *signing) ownCommit(pos int) bool {
 }
 
 func (s *signing) check(pos int) []Effect {
-	a, form, suite, count := s.commits.arrivals[pos], s.request.form, s.suite, s.count
+	a, form, suite, count, each := s.commits.arrivals[pos], s.request.form, s.suite, s.count, s.node.cfg.Each
 	if a.state != checkPending || suite == 0 {
 		return nil // judged, or to be checked once the suite is known
 	}
@@ -82,7 +81,7 @@ func (s *signing) check(pos int) []Effect {
 		return s.onChecked(commitChecked{s: s, pos: pos})
 	}
 	run := func() Event {
-		return commitChecked{s: s, pos: pos, err: frost.CheckCommitment(form, suite, count, a.Points)}
+		return commitChecked{s: s, pos: pos, err: checkCommitment(each, form, suite, count, a.Points)}
 	}
 	if count <= inlineChecks {
 		return s.onChecked(run().(commitChecked))

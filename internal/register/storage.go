@@ -38,21 +38,22 @@ func ReadStorage(
 
 // fromCopy makes the entry that a copy of a node of m is of.
 func fromCopy(m *wire.Manifest, known wire.ManifestSet, c *keystore.Copy) (*Entry, error) {
-	head, err := headFromCopy(m, c)
+	deals, compact := wire.EntryDeals(c.Deals) // the node's own deal has its proofs
+	head, err := headFromCopy(m, c, deals, compact)
 	if err != nil {
 		return nil, err
 	}
-	return NewEntry(known, wire.Encode(head), c.Deals)
+	return NewEntry(known, wire.Encode(head), deals)
 }
 
-func headFromCopy(m *wire.Manifest, c *keystore.Copy) (*wire.EntryHead, error) {
-	digests := wire.DealDigests(c.Deals)
+func headFromCopy(m *wire.Manifest, c *keystore.Copy, deals [][]byte, compact bool) (*wire.EntryHead, error) {
+	digests := wire.DealDigests(deals)
 	if c.Generation == 0 {
-		header, _, err := wire.DecodeDeal(c.Deals[0])
+		header, err := wire.DealHeader(deals[0])
 		if err != nil {
 			return nil, err
 		}
-		return wire.NewEntryHead(m, header, c.PublicKeys, c.Certificates, digests), nil
+		return wire.NewEntryHead(m, header, c.PublicKeys, c.Certificates, digests, compact), nil
 	}
 	r, err := wire.DecodeReshare(c.Reshare)
 	if err != nil {

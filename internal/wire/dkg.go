@@ -16,18 +16,28 @@ type dealBody struct {
 	Commitments []byte      `cbor:"3,keyasint"`
 	Proofs      []byte      `cbor:"4,keyasint"`
 	Shares      [][]byte    `cbor:"5,keyasint"`
+	Apart       bool        `cbor:"6,keyasint,omitempty"` // proofs are; in rounds of form 1
 }
 
+// EncodeDeal gives a deal with its proofs, as it stands in the rounds.
 func EncodeDeal(h BatchHeader, d *frost.Deal) []byte {
-	return Encode(&dealBody{Header: h, Ephemeral: d.Ephemeral, Commitments: d.Commitments, Proofs: d.Proofs, Shares: d.Shares})
+	return Encode(&dealBody{
+		Header: h, Ephemeral: d.Ephemeral, Commitments: d.Commitments, Proofs: d.Proofs, Shares: d.Shares, Apart: d.ProofsHash != nil,
+	})
 }
 
+// DecodeDeal reads what EncodeDeal gives.
 func DecodeDeal(body []byte) (BatchHeader, *frost.Deal, error) {
 	var b dealBody
 	if err := Decode(body, MaxMessageSize, &b); err != nil {
 		return BatchHeader{}, nil, err
 	}
-	return b.Header, &frost.Deal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Proofs: b.Proofs, Shares: b.Shares}, nil
+	d := &frost.Deal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Proofs: b.Proofs, Shares: b.Shares}
+	if b.Apart {
+		hash := frost.HashProofs(b.Proofs)
+		d.ProofsHash = &hash
+	}
+	return b.Header, d, nil
 }
 
 // Certificate is a node's signed statement: I hold my share of every key

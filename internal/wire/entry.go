@@ -12,18 +12,20 @@ import (
 // alone against its digest. Nothing else counts for an entry: no seal, no time, no
 // sequence, and not the subject that it was found under.
 
-// Versions of entries: of a batch's generation 0, of later ones, and of those that were dealt in
-// several slices.
+// Versions of entries: of a batch's generation 0, of later ones, of those that were dealt in
+// several slices, and of a generation 0 whose deals are kept without their proofs.
 const (
-	EntryVersion  = 1
-	LaterVersion  = 2
-	SlicedVersion = 3
+	EntryVersion   = 1
+	LaterVersion   = 2
+	SlicedVersion  = 3
+	CompactVersion = 4
 )
 
 // MaxEntryHead bounds a head, in bytes.
 const MaxEntryHead = 1 << 20
 
-// EntryHead is the first message of an entry. A later generation of a batch repeats
+// EntryHead is the first message of an entry, and says all of it in memory, whatever the
+// version leaves to the reader. A later generation of a batch repeats
 // the header and the keys of the first one, under new certificates and deals: those of
 // the resharing, of each dealer one for each slice.
 type EntryHead struct {
@@ -54,7 +56,7 @@ type EntryKey struct {
 	ChainCode [32]byte
 }
 
-// DealDigest names a deal by its bytes.
+// DealDigest names a deal by its bytes in an entry, which are those of EntryDeal.
 func DealDigest(body []byte) [32]byte { return frost.Hash("frostfleet/deal-digest/v1", body) }
 
 // Transcript is the hash of a batch's deals, given their digests in index order.
@@ -90,10 +92,16 @@ func EntryKeys(publicKeys [][]byte, owner string, transcript [32]byte) []EntryKe
 	return keys
 }
 
-// NewEntryHead is the head of a batch's first generation.
-func NewEntryHead(m *Manifest, h BatchHeader, publicKeys, certificates [][]byte, deals [][32]byte) *EntryHead {
+// NewEntryHead is the head of a batch's first generation; compact says that a deal is (EntryDeals).
+func NewEntryHead(
+	m *Manifest, h BatchHeader, publicKeys, certificates [][]byte, deals [][32]byte, compact bool,
+) *EntryHead {
+	version := uint32(EntryVersion)
+	if compact {
+		version = CompactVersion
+	}
 	return &EntryHead{
-		Version: EntryVersion, Origin: m.Hash(), Manifest: m.Hash(), Header: h,
+		Version: version, Origin: m.Hash(), Manifest: m.Hash(), Header: h,
 		Keys:         EntryKeys(publicKeys, h.Client, Transcript(deals)),
 		Certificates: certificates, Deals: deals,
 	}
@@ -149,15 +157,16 @@ func DecodeEntry(data []byte, known ManifestSet) (*Entry, error) {
 	if err := peekMode.Unmarshal(data, &peek); err != nil {
 		return nil, fmt.Errorf("entry head: %w", err)
 	}
-	if peek.Version < EntryVersion || peek.Version > SlicedVersion {
+	if peek.Version < EntryVersion || peek.Version > CompactVersion {
 		return nil, fmt.Errorf("%w: its format is %d, and this program reads %d to %d", ErrEntryVersion, peek.Version,
-			EntryVersion, SlicedVersion)
+			EntryVersion, CompactVersion)
 	}
 	e := &Entry{}
 	if err := Decode(data, MaxEntryHead, &e.EntryHead); err != nil {
 		return nil, fmt.Errorf("entry head: %w", err)
 	}
-	if (e.Generation == 0) != (e.Version == EntryVersion) || (e.PerSlice > 0) != (e.Version == SlicedVersion) {
+	first := e.Version == EntryVersion || e.Version == CompactVersion
+	if (e.Generation == 0) != first || (e.PerSlice > 0) != (e.Version == SlicedVersion) {
 		return nil, fmt.Errorf("%w: format %d and generation %d, with %d keys a slice", ErrEntryVersion, e.Version, e.Generation, e.PerSlice)
 	}
 	m := known.Manifest(e.Manifest)

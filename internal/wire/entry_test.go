@@ -37,7 +37,7 @@ func (f *fleet) certified(head *EntryHead) *EntryHead {
 
 func (f *fleet) entry() (*EntryHead, [][]byte) {
 	h, keys, deals := f.entryParts()
-	return f.certified(NewEntryHead(f.m, h, keys, nil, DealDigests(deals))), deals
+	return f.certified(NewEntryHead(f.m, h, keys, nil, DealDigests(deals), false)), deals
 }
 
 func TestEntry(t *testing.T) {
@@ -76,7 +76,7 @@ func TestEntryRefused(t *testing.T) {
 		certified bool // all nodes sign what was changed
 		want      string
 	}{
-		"another format":        {func(h *EntryHead) { h.Version = 4 }, true, "its format is 4"},
+		"another format":        {func(h *EntryHead) { h.Version = 5 }, true, "its format is 5"},
 		"a later generation":    {func(h *EntryHead) { h.Generation = 1 }, true, "format 1 and generation 1"},
 		"another manifest":      {func(h *EntryHead) { h.Manifest = foreign.m.Hash() }, true, "another manifest"},
 		"another origin":        {func(h *EntryHead) { h.Origin = foreign.m.Hash() }, true, "another manifest"},
@@ -127,7 +127,7 @@ func TestEntryRefused(t *testing.T) {
 	later := struct {
 		Version uint32 `cbor:"1,keyasint"`
 		New     string `cbor:"99,keyasint"`
-	}{SlicedVersion + 1, "field"}
+	}{CompactVersion + 1, "field"}
 	if _, err := VerifyEntry(Encode(later), f.m); !errors.Is(err, ErrEntryVersion) {
 		t.Errorf("a later format with a new field: %v", err)
 	}

@@ -104,5 +104,6 @@ func (m *member) machine(lineage *wire.Lineage) (*node, error) {
 		Access: m.host.access.Load(), Index: m.cfg.Index, Host: m.keys[0], SeedSecret: m.keys[1],
 		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known, Refused: refused,
 		Policy: inForce, Ledger: m.host.ledger, Freezes: freezes, Oracle: m.host.oracle,
+		Each: func(n int, do func(int)) { m.run.Each(n, do) },
 	})}, nil
 }

@@ -137,19 +137,24 @@ func (m *member) loadShares(e protocol.LoadShares) protocol.Event {
 // pool would cost more than the reading.
 const inlineLoads = 4
 
+// loadChunk is how many keys are read together: a few milliseconds.
+const loadChunk = 100
+
 func (m *member) load(e protocol.Load) {
 	read := func() protocol.Event {
 		keys := make([]protocol.LoadedKey, len(e.Keys))
-		for i, id := range e.Keys {
-			keys[i] = m.loadKey(id, e.Public)
-		}
+		m.run.Each((len(keys)+loadChunk-1)/loadChunk, func(chunk int) {
+			for i := chunk * loadChunk; i < min((chunk+1)*loadChunk, len(keys)); i++ {
+				keys[i] = m.loadKey(e.Keys[i], e.Public)
+			}
+		})
 		return protocol.Loaded{ID: e.ID, Keys: keys}
 	}
 	if len(e.Keys) <= inlineLoads {
 		m.run.Step(read())
 		return
 	}
-	m.run.Compute(protocol.Compute{Urgent: true, Run: read})
+	m.run.Compute(protocol.Compute{Urgent: len(e.Keys) <= wire.InteractiveItems, Run: read})
 }
 
 // loadKey returns a key that may sign: one that all n nodes certified. With public it comes

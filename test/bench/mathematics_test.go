@@ -9,7 +9,6 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -19,8 +18,11 @@ var floorWork = map[string]func() (func() (int, error), error){
 	"keygen-bitcoin":          keygenWork(frost.Secp256k1TR, 2, 3, frost.MaxBatch),
 	"keygen-solana":           keygenWork(frost.Ed25519, 2, 3, frost.MaxBatch),
 	"keygen-bitcoin-16-of-24": keygenWork(frost.Secp256k1TR, 16, 24, largeBatch),
-	"sign-bitcoin":            signWork(frost.Secp256k1TR, 2, 3, frost.MaxBatch),
-	"sign-solana":             signWork(frost.Ed25519, 2, 3, frost.MaxBatch),
+	"sign-bitcoin":            signWork(frost.Secp256k1TR, 2, 3, (*signing).run),
+	"sign-solana":             signWork(frost.Ed25519, 2, 3, (*signing).run),
+	"fleet-bitcoin":           signWork(frost.Secp256k1TR, 2, 3, (*signing).alone),
+	"fleet-solana":            signWork(frost.Ed25519, 2, 3, (*signing).alone),
+	"fleet-solana-16-of-24":   signWork(frost.Ed25519, 16, 24, (*signing).alone),
 }
 
 // dealing is one key generation as all of its nodes.
@@ -91,26 +93,7 @@ func keygenWork(suite frost.Suite, t, n, k int) func() (func() (int, error), err
 	}
 }
 
-// items has what one node signs: a message with each key.
-func (d *dealing) items(batch *frost.Batch, index int, messages [][32]byte) []frost.Item {
-	points := d.T * d.Suite.PointSize()
-	tweak := frost.Tweak{Mode: frost.TweakBIP86}
-	if d.Suite == frost.Ed25519 {
-		tweak.Mode = frost.TweakNone
-	}
-	items := make([]frost.Item, d.K)
-	for i := range items {
-		key := &frost.Key{
-			Suite: d.Suite, N: d.N, T: d.T, Index: index, PublicKey: batch.PublicKeys[i],
-			VSSCommitment: batch.Commitments[i*points:][:points],
-			Share:         secret.New(batch.Shares.Expose()[i*frost.ScalarSize:][:frost.ScalarSize]),
-		}
-		items[i] = frost.Item{Key: key, Message: messages[i][:], Tweak: tweak}
-	}
-	return items
-}
-
-// signing is one batch of signatures as its t signers and a gateway.
+// signing is one batch of signatures as its t signers and a gateway, each of a key of its own.
 type signing struct {
 	suite    frost.Suite
 	messages [][32]byte // that the items of all stand on
@@ -119,33 +102,41 @@ type signing struct {
 }
 
 func newSigning(suite frost.Suite, t, n, k int) (*signing, error) {
-	d, err := newDealing(suite, t, n, k)
-	if err != nil {
-		return nil, err
+	s := &signing{suite: suite, messages: make([][32]byte, k), signer: make([][]frost.Item, t)}
+	tweak := frost.Tweak{Mode: frost.TweakBIP86}
+	if suite == frost.Ed25519 {
+		tweak.Mode = frost.TweakNone
 	}
-	batches, err := d.run()
-	if err != nil {
-		return nil, err
-	}
-	s := &signing{suite: suite, messages: make([][32]byte, k)}
-	for i := range t {
-		s.signer = append(s.signer, d.items(batches[i], i, s.messages))
-	}
-	for _, item := range s.signer[0] {
-		key := *item.Key
-		key.Share = nil
-		item.Key = &key
-		s.public = append(s.public, item)
+	for i := range k {
+		keys, err := dealt(suite, t, n)
+		if err != nil {
+			return nil, err
+		}
+		for j, key := range keys {
+			s.signer[j] = append(s.signer[j], frost.Item{Key: key, Message: s.messages[i][:], Tweak: tweak})
+		}
+		public := *keys[0]
+		public.Share = nil
+		s.public = append(s.public, frost.Item{Key: &public, Message: s.messages[i][:], Tweak: tweak})
 	}
 	return s, nil
 }
 
-// run has every signer commit, check the others' commitments and sign, the
-// gateway check all commitments, sum up and verify, and the client verify.
+// run has the fleet sign, and the client verify.
 func (s *signing) run() error {
+	sigs, err := s.fleet()
+	if err != nil {
+		return err
+	}
+	return s.verify(sigs)
+}
+
+// fleet has every signer commit, check the others' commitments and sign, and the
+// gateway check all commitments, sum up and verify.
+func (s *signing) fleet() ([]frost.Signature, error) {
 	for i := range s.messages {
 		if _, err := rand.Read(s.messages[i][:]); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	var nonces []*frost.Nonces
@@ -153,32 +144,32 @@ func (s *signing) run() error {
 	for i, items := range s.signer {
 		own, points, err := frost.Commit(rand.Reader, [32]byte{}, frost.FormDivided, items)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		nonces, set = append(nonces, own), append(set, frost.NonceCommitment{Index: i, Points: points})
 	}
 	var shares [][]byte
 	for i, own := range nonces {
 		if err := s.check(set, i); err != nil {
-			return err
+			return nil, err
 		}
 		share, err := own.Sign(set)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		shares = append(shares, share)
 	}
 	if err := s.check(set, -1); err != nil {
-		return err
+		return nil, err
 	}
 	sigs, blame, err := frost.Aggregate(frost.FormDivided, s.public, set, shares)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if blame != nil || len(sigs) != len(s.public) {
-		return fmt.Errorf("aggregating: %d signatures of %d, blame %v", len(sigs), len(s.public), blame)
+		return nil, fmt.Errorf("aggregating: %d signatures of %d, blame %v", len(sigs), len(s.public), blame)
 	}
-	return s.verify(sigs)
+	return sigs, nil
 }
 
 // verify checks the signatures as a client does, who trusts no gateway.
@@ -212,13 +203,19 @@ func (s *signing) check(set []frost.NonceCommitment, except int) error {
 	return nil
 }
 
-func signWork(suite frost.Suite, t, n, k int) func() (func() (int, error), error) {
+// alone is fleet for who wants no signatures.
+func (s *signing) alone() error {
+	_, err := s.fleet()
+	return err
+}
+
+func signWork(suite frost.Suite, t, n int, do func(*signing) error) func() (func() (int, error), error) {
 	return func() (func() (int, error), error) {
-		s, err := newSigning(suite, t, n, k)
+		s, err := newSigning(suite, t, n, frost.MaxBatch)
 		if err != nil {
 			return nil, err
 		}
-		return func() (int, error) { return k, s.run() }, nil
+		return func() (int, error) { return frost.MaxBatch, do(s) }, nil
 	}
 }
 

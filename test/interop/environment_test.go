@@ -62,19 +62,31 @@ func build(t *testing.T, name string) string {
 	return out
 }
 
-// startEngine runs Bitcoin Core's script verification: the program of the folder
-// consensus, which is named in FROSTFLEET_CONSENSUS, or built here.
+// startEngine runs Bitcoin Core's script verification, which the folder consensus has.
 func startEngine(t *testing.T) *program {
 	t.Helper()
-	name := os.Getenv("FROSTFLEET_CONSENSUS")
-	if name == "" {
-		name = "consensus/target/release/consensus"
+	return startRust(t, "consensus", "test/interop/consensus", "FROSTFLEET_CONSENSUS")
+}
+
+// startZF runs a signer of ZF frost.
+func startZF(t *testing.T) *program {
+	t.Helper()
+	return startRust(t, "zf", "bench/baseline-zf", "FROSTFLEET_ZF", "signer")
+}
+
+// startRust runs the program of a crate, which a variable names, or which was built in its
+// folder.
+func startRust(t *testing.T, name, crate, variable string, args ...string) *program {
+	t.Helper()
+	path := os.Getenv(variable)
+	if path == "" {
+		path = filepath.Join(root, crate, "target/release", name)
 	}
-	if _, err := os.Stat(name); err != nil {
-		t.Fatalf("no bitcoinconsensus: %v\nbuild: cargo build --release --locked --manifest-path "+
-			"test/interop/consensus/Cargo.toml (or name the program in FROSTFLEET_CONSENSUS)", err)
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("no program %s: %v\nbuild, with cargo 1.81 or later: cargo build --release --locked --manifest-path "+
+			"%s/Cargo.toml (or name the program in %s)", name, err, crate, variable)
 	}
-	p := &program{name: "consensus"}
-	p.run(t, []string{name})
+	p := &program{name: name}
+	p.run(t, append([]string{path}, args...))
 	return p
 }

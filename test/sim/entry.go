@@ -144,6 +144,25 @@ func (w *world) inKeys(batch string) bool {
 	return slices.ContainsFunc(w.wholeIn(batch), func(e *wire.Entry) bool { return e.Generation == 0 })
 }
 
+// forms counts the heads of first generations in KEYS, once each.
+func (w *world) forms() (plain, compact int) {
+	seen := map[string]bool{}
+	for _, m := range w.bus.keys.msgs {
+		if _, head := wire.IsEntry(m.Subject); !head || seen[m.Subject] {
+			continue
+		}
+		if e := w.head(m.Data); e != nil && e.Generation == 0 && m.Subject == wire.EntryHeadSubject(e.ID, 0) {
+			seen[m.Subject] = true
+			if e.Version == wire.CompactVersion {
+				compact++
+			} else {
+				plain++
+			}
+		}
+	}
+	return plain, compact
+}
+
 // head is an entry that verifies, nil if it is none.
 func (w *world) head(data []byte) *wire.Entry {
 	e, ok := w.verified[string(data)]

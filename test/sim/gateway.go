@@ -43,6 +43,18 @@ func newGateway(w *world, name string) *gateway {
 	return &gateway{w: w, name: name, key: ed25519.NewKeyFromSeed(seed[:])}
 }
 
+// compact is its setting for entries. In a sixth of the worlds gateways differ in it, and it
+// changes with each start.
+func (g *gateway) compact() bool {
+	switch g.w.seed % 6 {
+	case 0:
+		return false
+	case 1:
+		return (g.lives+int(g.name[len(g.name)-1]))%2 == 0
+	}
+	return true
+}
+
 func (g *gateway) public() []byte { return g.key.Public().(ed25519.PublicKey) }
 
 func newAccess(clients []wire.Client, gateways map[string][]byte) *wire.Access {
@@ -68,7 +80,7 @@ func (g *gateway) start() {
 	w.tracef("%s starts, life %d", g.name, g.lives)
 	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Name: g.name, Manifest: w.manifest, Lineage: life.lineage, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
-		PerSlice:   w.perSlice(),
+		PerSlice: w.perSlice(), CompactEntries: g.compact(),
 		Address:    func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 		Descriptor: func(string, string, []byte, [32]byte) (string, error) { return "", nil }, // the client's to check
 	})

@@ -93,13 +93,14 @@ func (p *worker) holds(a wire.Ask) *wire.Held {
 		held.Data = []byte("no proof")
 	case r == nil:
 	case a.Kind == wire.AskDeal:
-		held.Data = r.Deals[a.Deal]
+		held.Data, _ = wire.EntryDeal(r.Deals[a.Deal])
 	case r.Reshare != nil:
 		keys := wire.EntryKeys(r.Batch.PublicKeys, r.Header.Client, r.MadeBy)
 		held.Data = wire.Encode(wire.NewLaterHead(r.Reshare, keys, r.certificates, wire.DealDigests(r.Deals)))
 	default:
+		deals, compact := wire.EntryDeals(r.Deals)
 		held.Data = wire.Encode(wire.NewEntryHead(
-			p.m.manifest, r.Header, r.Batch.PublicKeys, r.certificates, wire.DealDigests(r.Deals)))
+			p.m.manifest, r.Header, r.Batch.PublicKeys, r.certificates, wire.DealDigests(deals), compact))
 	}
 	return held
 }

@@ -98,6 +98,9 @@ func (p *worker) badDeal(body []byte) []byte {
 	}
 	switch p.w.rng.IntN(8) {
 	case 0:
+		if kept, compact := wire.EntryDeal(body); compact && p.w.seed%2 == 0 {
+			return kept // without the proofs: right where it does not belong
+		}
 		d.Commitments = p.flip(d.Commitments)
 	case 1:
 		d.Proofs = p.flip(d.Proofs)
@@ -196,8 +199,9 @@ func (p *worker) equivocate(slot wire.Slot, body []byte) []byte {
 			var seed [32]byte
 			w.bytes(seed[:])
 			params := d.Header.Params(p.m.manifest)
+			params.Apart = d.Apart != (w.seed%5 == 0) // or the other form
 			if other, err := frost.NewDeal(params, p.m.index, &seed); err == nil {
-				return encode(&dealBody{d.Header, other.Ephemeral, other.Commitments, other.Proofs, other.Shares})
+				return wire.EncodeDeal(d.Header, other)
 			}
 		}
 	case wire.SlotCert:

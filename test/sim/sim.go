@@ -32,6 +32,8 @@ type Report struct {
 	Denials      int // by policies of nodes
 	Saves        int // states of their ledgers
 	Deals, Moved int // in resharings: deals of honest nodes, and generations that became usable at a node
+
+	Plain, Compact int // entries of first generations, by their version
 }
 
 // sizes are the thresholds and fleet sizes. The last two have more nodes than
@@ -54,6 +56,7 @@ func Simulate(cfg Config, seed uint64) (Report, error) {
 		Children: w.check.children, Denials: w.check.denials, Saves: w.check.saves,
 		Deals: w.check.book.deals, Moved: w.check.book.moved,
 	}
+	r.Plain, r.Compact = w.forms()
 	for _, c := range w.clients {
 		for _, j := range c.jobs {
 			if j.done {

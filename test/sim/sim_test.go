@@ -41,6 +41,7 @@ func (t *tally) add(seed uint64, r Report, took time.Duration) {
 	t.Denials += r.Denials
 	t.Saves += r.Saves
 	t.Deals, t.Moved = t.Deals+r.Deals, t.Moved+r.Moved
+	t.Plain, t.Compact = t.Plain+r.Plain, t.Compact+r.Compact
 	if took > t.slowest {
 		t.slowest, t.slowSeed = took, seed
 	}
@@ -95,6 +96,10 @@ func (s *tally) judge(t *testing.T, count uint64, cfg Config) {
 	}
 	t.Logf("policies: %d denials, %d states of ledgers", s.Denials, s.Saves)
 	t.Logf("resharing: %d deals of honest nodes, %d generations usable at a node", s.Deals, s.Moved)
+	t.Logf("entries: %d plain, %d compact", s.Plain, s.Compact)
+	if count >= 100 && (s.Plain == 0 || s.Compact == 0) {
+		t.Errorf("%d plain entries and %d compact ones: one form was not looked at", s.Plain, s.Compact)
+	}
 	if count >= 100 && cfg.Profile == "" && (s.Deals == 0 || s.Moved == 0) {
 		t.Errorf("no keys moved: the checks of resharing looked at nothing")
 	}

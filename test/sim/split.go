@@ -75,9 +75,13 @@ func (p *worker) box(d dealBody, private, peer []byte, j int) cipher.AEAD {
 
 // dealDigest is what the boxes of a deal are bound to.
 func dealDigest(m *wire.Manifest, d dealBody, dealer int) []byte {
-	ctx := d.Header.Context(m)
-	h := frost.Hash("frostfleet/dkg/deal/v1", []byte{d.Header.Suite}, ctx[:],
-		binary.BigEndian.AppendUint32(nil, uint32(dealer)), d.Ephemeral[:], d.Commitments, d.Proofs)
+	ctx, tag, proofs := d.Header.Context(m), "frostfleet/dkg/deal/v1", d.Proofs
+	if d.Apart {
+		hash := frost.HashProofs(d.Proofs)
+		tag, proofs = "frostfleet/dkg/deal/v2", hash[:]
+	}
+	h := frost.Hash(tag, []byte{d.Header.Suite}, ctx[:],
+		binary.BigEndian.AppendUint32(nil, uint32(dealer)), d.Ephemeral[:], d.Commitments, proofs)
 	return h[:]
 }
 

@@ -16,6 +16,7 @@ type (
 		Commitments []byte           `cbor:"3,keyasint"`
 		Proofs      []byte           `cbor:"4,keyasint"`
 		Shares      [][]byte         `cbor:"5,keyasint"`
+		Apart       bool             `cbor:"6,keyasint,omitempty"`
 	}
 	commitBody struct {
 		Session     [32]byte          `cbor:"1,keyasint"`

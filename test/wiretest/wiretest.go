@@ -105,7 +105,7 @@ func (f *Fleet) Entry(h wire.BatchHeader, deals [][]byte) []byte {
 
 // EntryOf is Entry of these public keys.
 func (f *Fleet) EntryOf(h wire.BatchHeader, deals, keys [][]byte) []byte {
-	head := wire.NewEntryHead(f.Manifest, h, keys, nil, wire.DealDigests(deals))
+	head := wire.NewEntryHead(f.Manifest, h, keys, nil, wire.DealDigests(deals), false)
 	for i := range f.Manifest.N {
 		c := wire.Certificate{
 			Context: h.Context(f.Manifest), Transcript: wire.Transcript(head.Deals), Root: wire.KeyRoot(head.Keys), Node: uint32(i),

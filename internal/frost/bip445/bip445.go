@@ -54,14 +54,6 @@ var (
 	nonceCoefTag = bip340.NewTag("BIP0445/noncecoef")
 )
 
-// encode turns a point computed from a secret scalar into a public one. It is
-// constant time: projective coordinates reveal more than the point does and must
-// not get into variable time code.
-func encode(p *secp.Point) (vartime.Point, bool) {
-	q := vartime.FromPoint(p)
-	return q, !q.IsIdentity()
-}
-
 // parsePoint reads a compressed point.
 func parsePoint(b []byte) (vartime.Point, bool) {
 	if len(b) != PointSize || b[0]&^1 != 2 {

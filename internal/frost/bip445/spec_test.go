@@ -230,7 +230,7 @@ func Sign(nonce *SecNonce, share []byte, id int, c *SessionContext) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	point, _ := encode(secp.NewIdentityPoint().ScalarBaseMult(d))
+	point := vartime.FromPoint(secp.NewIdentityPoint().ScalarBaseMult(d))
 	pub, ok := NewPubshare(point)
 	if !ok || !c.Signers.holds(pub) {
 		return nil, OwnPubshareMissing

@@ -3,7 +3,6 @@ package edwards25519
 import (
 	"bytes"
 
-	"filippo.io/edwards25519"
 	"filippo.io/edwards25519/field"
 )
 
@@ -70,31 +69,21 @@ func (p *Affine) decode(b []byte) bool {
 // Equal reports whether p and q are one point. Variable time.
 func (p *Affine) Equal(q *Affine) bool { return p.x.Equal(&q.x) == 1 && p.y.Equal(&q.y) == 1 }
 
-// Base returns the base point.
-func Base() Affine { return generator }
-
-var generator = func() Affine {
-	x, y, _, _ := edwards25519.NewGeneratorPoint().ExtendedCoordinates() // whose Z is 1
-	return Affine{*x, *y}
-}()
-
 var one = *new(field.Element).One()
 
-// double sets p = 2p, but for p.t, which only an addition needs. "Twisted Edwards Curves
-// Revisited", section 3.3.
-func (p *extended) double() {
-	var xx, yy, zz, e, g, h, f field.Element
-	xx.Square(&p.x)
-	yy.Square(&p.y)
-	zz.Square(&p.z)
-	e.Square(e.Add(&p.x, &p.y))
-	h.Add(&yy, &xx)
-	g.Subtract(&yy, &xx)
-	e.Subtract(&e, &h)
-	f.Subtract(f.Add(&zz, &zz), &g)
-	p.x.Multiply(&e, &f)
-	p.y.Multiply(&g, &h)
-	p.z.Multiply(&f, &g)
+// SumsVartime sets out[i] to the sum of the i-th of as many equal parts of points. Many
+// sums share an inversion. Public data only.
+func SumsVartime(out, points []Affine) {
+	n := len(points) / max(len(out), 1)
+	sums := make([]extended, len(out))
+	for i := range out {
+		sums[i] = identity()
+		for j := range n {
+			q := points[i*n+j].cache()
+			sums[i].add(&q, 0)
+		}
+	}
+	affine(out, sums)
 }
 
 // MulByCofactor multiplies each point by 8, which makes the identity or a point of prime
@@ -104,7 +93,7 @@ func MulByCofactor(points []Affine) {
 	for i := range points {
 		products[i] = points[i].extend()
 		for range 3 {
-			products[i].double()
+			products[i].double(false)
 		}
 	}
 	affine(points, products)

@@ -53,8 +53,8 @@ func (s *baseSums) add(points []Point, scalars []*Scalar) {
 		s.addRow(points, row, s.digits[pos*n:][:n])
 	}
 	for i := range points {
-		points[i].x.reduce()
-		points[i].y.reduce()
+		points[i].x.ReduceVartime()
+		points[i].y.ReduceVartime()
 	}
 }
 
@@ -79,12 +79,12 @@ func (s *baseSums) addRow(points, row []Point, digits []int16) {
 			*den = one
 			s.alone = append(s.alone, i)
 		default:
-			if den.sub(&row[magnitude(d)-1].x, &p.x).isZero() {
+			if den.Sub(&row[magnitude(d)-1].x, &p.x).IsZeroVartime() {
 				*den = one
 				s.alone = append(s.alone, i)
 			}
 		}
-		products[i+1].mul(&products[i], den)
+		products[i+1].Mul(&products[i], den)
 	}
 	for _, i := range s.alone { // a sum that is 0, or that is this multiple or its negative
 		q := row[magnitude(digits[i])-1].NegateIf(digits[i] < 0)
@@ -96,7 +96,7 @@ func (s *baseSums) addRow(points, row []Point, digits []int16) {
 		digits[i] = 0
 	}
 	var inverse element
-	inverse.invert(&products[len(points)])
+	inverse.Invert(&products[len(points)])
 	var c chords
 	for i := len(points) - 1; i >= 0; {
 		c.n = 0
@@ -107,9 +107,9 @@ func (s *baseSums) addRow(points, row []Point, digits []int16) {
 			}
 			n := c.n
 			c.p[n], c.q[n] = &points[i], &row[magnitude(d)-1]
-			c.m[n].mul(&inverse, &products[i])
-			inverse.mul(&inverse, &dens[i])
-			c.t[n].sub(c.t[n].negateIf(&c.q[n].y, d < 0), &c.p[n].y)
+			c.m[n].Mul(&inverse, &products[i])
+			inverse.Mul(&inverse, &dens[i])
+			c.t[n].Sub(c.t[n].NegateIf(&c.q[n].y, uint64(int64(d>>15))), &c.p[n].y)
 			c.n++
 		}
 		c.add()
@@ -129,23 +129,23 @@ type chords struct {
 // add sets p = p ± q.
 func (c *chords) add() {
 	for i := range c.n {
-		c.m[i].mul(&c.m[i], &c.t[i])
+		c.m[i].Mul(&c.m[i], &c.t[i])
 	}
 	for i := range c.n {
-		c.x[i].square(&c.m[i])
+		c.x[i].Square(&c.m[i])
 	}
 	for i := range c.n {
 		x := &c.x[i]
-		x.sub(x.sub(x, &c.p[i].x), &c.q[i].x)
-		c.t[i].sub(&c.p[i].x, x)
+		x.Sub(x.Sub(x, &c.p[i].x), &c.q[i].x)
+		c.t[i].Sub(&c.p[i].x, x)
 	}
 	for i := range c.n {
-		c.t[i].mul(&c.t[i], &c.m[i])
+		c.t[i].Mul(&c.t[i], &c.m[i])
 	}
 	for i := range c.n {
 		p := c.p[i]
-		p.y.sub(&c.t[i], &p.y)
-		p.x.set(&c.x[i])
+		p.y.Sub(&c.t[i], &p.y)
+		p.x.Set(&c.x[i])
 	}
 }
 

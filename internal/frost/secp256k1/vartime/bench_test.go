@@ -7,26 +7,6 @@ import (
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-func BenchmarkField(b *testing.B) {
-	x, y := element{1, 2, 3, 4}, element{^uint64(0), 2, 3, 1 << 63}
-	for _, op := range []struct {
-		name string
-		f    func()
-	}{
-		{"add", func() { x.add(&x, &y) }},
-		{"mul", func() { x.mul(&x, &y) }},
-		{"square", func() { x.square(&x) }},
-		{"invert", func() { x.invert(&x) }},
-		{"sqrt", func() { y.sqrt(&x) }},
-	} {
-		b.Run(op.name, func(b *testing.B) {
-			for b.Loop() {
-				op.f()
-			}
-		})
-	}
-}
-
 func BenchmarkPoint(b *testing.B) {
 	s := randomScalar(newRand(1), 256)
 	p := FromPoint(secp.NewIdentityPoint().ScalarBaseMult(s))

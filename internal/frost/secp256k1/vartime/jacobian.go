@@ -1,5 +1,7 @@
 package vartime
 
+import "github.com/frostfleet/frostfleet/internal/frost/secp256k1/field"
+
 // Jacobian is a point in Jacobian coordinates, x = X/Z² and y = Y/Z³: a result
 // that has not paid for its inversion yet. With Z = 0, as in the zero value, it
 // is the identity.
@@ -9,11 +11,11 @@ type Jacobian struct{ x, y, z element }
 func Affine(points ...Jacobian) []Point {
 	zs, scratch := make([]element, len(points)), make([]element, len(points))
 	for i := range points {
-		if zs[i] = points[i].z; zs[i].isZero() {
+		if zs[i] = points[i].z; zs[i].IsZeroVartime() {
 			zs[i] = one
 		}
 	}
-	invertAll(zs, scratch)
+	field.InvertAll(zs, scratch)
 	out := make([]Point, len(points))
 	for i := range points {
 		if points[i].IsIdentity() {
@@ -21,15 +23,15 @@ func Affine(points ...Jacobian) []Point {
 		}
 		p := &out[i]
 		var zz element
-		zz.square(&zs[i])
-		p.x.mul(&points[i].x, &zz).reduce()
-		p.y.mul(&points[i].y, zz.mul(&zz, &zs[i])).reduce()
+		zz.Square(&zs[i])
+		p.x.Mul(&points[i].x, &zz).ReduceVartime()
+		p.y.Mul(&points[i].y, zz.Mul(&zz, &zs[i])).ReduceVartime()
 	}
 	return out
 }
 
 // IsIdentity reports whether p is the identity.
-func (p *Jacobian) IsIdentity() bool { return p.z.isZero() }
+func (p *Jacobian) IsIdentity() bool { return p.z.IsZeroVartime() }
 
 // Equals reports whether p is the point q.
 func (p *Jacobian) Equals(q *Point) bool {
@@ -37,27 +39,27 @@ func (p *Jacobian) Equals(q *Point) bool {
 		return p.IsIdentity() && q.IsIdentity()
 	}
 	var zz, d element
-	zz.square(&p.z)
-	if !d.sub(d.mul(&q.x, &zz), &p.x).isZero() {
+	zz.Square(&p.z)
+	if !d.Sub(d.Mul(&q.x, &zz), &p.x).IsZeroVartime() {
 		return false
 	}
-	zz.mul(&zz, &p.z)
-	return d.sub(d.mul(&q.y, &zz), &p.y).isZero()
+	zz.Mul(&zz, &p.z)
+	return d.Sub(d.Mul(&q.y, &zz), &p.y).IsZeroVartime()
 }
 
 // double sets p = 2p. The curve has no point of order 2, so it is complete.
 func (p *Jacobian) double() {
 	var l, s, t element // 3X²/2, Y², -X·Y²
-	l.square(&p.x)
-	t.add(&l, &l)
-	l.half(l.add(&l, &t))
-	s.square(&p.y)
-	t.negate(t.mul(&p.x, &s))
-	p.z.mul(&p.z, &p.y)
-	p.x.square(&l)
-	p.x.add(p.x.add(&p.x, &t), &t)
-	l.mul(&l, t.add(&t, &p.x))
-	p.y.negate(l.add(&l, s.square(&s)))
+	l.Square(&p.x)
+	t.Add(&l, &l)
+	l.Half(l.Add(&l, &t))
+	s.Square(&p.y)
+	t.Negate(t.Mul(&p.x, &s))
+	p.z.Mul(&p.z, &p.y)
+	p.x.Square(&l)
+	p.x.Add(p.x.Add(&p.x, &t), &t)
+	l.Mul(&l, t.Add(&t, &p.x))
+	p.y.Negate(l.Add(&l, s.Square(&s)))
 }
 
 // AddPoint sets p = p + q and returns p.
@@ -76,11 +78,11 @@ func (p *Jacobian) addProper(q *Point) (ratio element) {
 		return one
 	}
 	var zz, h, r element
-	zz.square(&p.z)
-	h.sub(h.mul(&q.x, &zz), &p.x)
-	r.sub(r.mul(&q.y, zz.mul(&zz, &p.z)), &p.y)
-	if h.isZero() {
-		if r.isZero() {
+	zz.Square(&p.z)
+	h.Sub(h.Mul(&q.x, &zz), &p.x)
+	r.Sub(r.Mul(&q.y, zz.Mul(&zz, &p.z)), &p.y)
+	if h.IsZeroVartime() {
+		if r.IsZeroVartime() {
 			p.double()
 		} else {
 			*p = Jacobian{}
@@ -88,7 +90,7 @@ func (p *Jacobian) addProper(q *Point) (ratio element) {
 		return one
 	}
 	p.chord(&h, &r, &p.x, &p.y)
-	p.z.mul(&p.z, &h)
+	p.z.Mul(&p.z, &h)
 	return h
 }
 
@@ -102,14 +104,14 @@ func (p *Jacobian) Add(q *Jacobian) *Jacobian {
 		return p
 	}
 	var pp, qq, u, s, h, r element
-	pp.square(&p.z)
-	qq.square(&q.z)
-	u.mul(&p.x, &qq)
-	s.mul(&p.y, qq.mul(&qq, &q.z))
-	h.sub(h.mul(&q.x, &pp), &u)
-	r.sub(r.mul(&q.y, pp.mul(&pp, &p.z)), &s)
-	if h.isZero() {
-		if r.isZero() {
+	pp.Square(&p.z)
+	qq.Square(&q.z)
+	u.Mul(&p.x, &qq)
+	s.Mul(&p.y, qq.Mul(&qq, &q.z))
+	h.Sub(h.Mul(&q.x, &pp), &u)
+	r.Sub(r.Mul(&q.y, pp.Mul(&pp, &p.z)), &s)
+	if h.IsZeroVartime() {
+		if r.IsZeroVartime() {
 			p.double()
 		} else {
 			*p = Jacobian{}
@@ -117,14 +119,14 @@ func (p *Jacobian) Add(q *Jacobian) *Jacobian {
 		return p
 	}
 	p.chord(&h, &r, &u, &s)
-	p.z.mul(p.z.mul(&p.z, &q.z), &h)
+	p.z.Mul(p.z.Mul(&p.z, &q.z), &h)
 	return p
 }
 
 // Negate returns -p.
 func (p *Jacobian) Negate() Jacobian {
 	q := *p
-	q.y.negate(&p.y)
+	q.y.Negate(&p.y)
 	return q
 }
 
@@ -132,11 +134,11 @@ func (p *Jacobian) Negate() Jacobian {
 // x and by r in y, the first of which is (u, s).
 func (p *Jacobian) chord(h, r, u, s *element) {
 	var hh, hhh, v, y element
-	hh.square(h)
-	hhh.mul(&hh, h)
-	v.mul(u, &hh)
-	y.mul(s, &hhh)
-	p.x.sub(hh.square(r), &hhh)
-	p.x.sub(p.x.sub(&p.x, &v), &v)
-	p.y.sub(v.mul(r, v.sub(&v, &p.x)), &y)
+	hh.Square(h)
+	hhh.Mul(&hh, h)
+	v.Mul(u, &hh)
+	y.Mul(s, &hhh)
+	p.x.Sub(hh.Square(r), &hhh)
+	p.x.Sub(p.x.Sub(&p.x, &v), &v)
+	p.y.Sub(v.Mul(r, v.Sub(&v, &p.x)), &y)
 }

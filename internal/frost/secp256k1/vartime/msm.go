@@ -86,7 +86,7 @@ func splitAll(terms []limbs, points []Point) ([]limbs, []Point) {
 		k1, k2 := terms[i].split()
 		p := points[i]
 		terms[i], points[i] = k1.abs, p.NegateIf(k1.negative)
-		p.x.mul(&p.x, &beta).reduce()
+		p.x.Mul(&p.x, &beta).ReduceVartime()
 		terms, points = append(terms, k2.abs), append(points, p.NegateIf(k2.negative))
 	}
 	return terms, points

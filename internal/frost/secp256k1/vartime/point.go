@@ -14,6 +14,7 @@ package vartime
 import (
 	"errors"
 
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/field"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
@@ -32,6 +33,12 @@ var ErrPoint = errors.New("not a canonical secp256k1 point: want 64 bytes x || y
 // Point is a point in affine coordinates, each reduced. Points compare with ==.
 // The zero value, which is not on the curve, represents the identity.
 type Point struct{ x, y element }
+
+// element is one coordinate.
+type element = field.Element
+
+// one is its 1.
+var one = element{1}
 
 // seven is the curve's b: y² = x³ + 7.
 var seven = element{7}
@@ -54,19 +61,25 @@ func FromPoint(p *secp.Point) Point {
 	if len(b) == 1 {
 		return q
 	}
-	q.x.setBytes(b[1:33])
-	q.y.setBytes(b[33:])
+	q.x.SetBytesVartime(b[1:33])
+	q.y.SetBytesVartime(b[33:])
 	return q
 }
+
+// PointOf returns the point with reduced coordinates that are known to be on the curve, and public.
+func PointOf(x, y *field.Element) Point { return Point{*x, *y} }
+
+// Coordinates returns x and y, reduced, or zeros for the identity.
+func (p *Point) Coordinates() (x, y field.Element) { return p.x, p.y }
 
 // Decode reads a wire point. It refuses another length than 64, a coordinate
 // that is not below the field prime and a point off the curve.
 func Decode(b []byte) (p Point, ok bool) {
-	if len(b) != PointSize || !p.x.setBytes(b[:32]) || !p.y.setBytes(b[32:]) {
+	if len(b) != PointSize || !p.x.SetBytesVartime(b[:32]) || !p.y.SetBytesVartime(b[32:]) {
 		return Point{}, false
 	}
 	var yy, rest element
-	if !rest.sub(yy.square(&p.y), rightSide(&p.x)).isZero() {
+	if !rest.Sub(yy.Square(&p.y), rightSide(&p.x)).IsZeroVartime() {
 		return Point{}, false
 	}
 	return p, true
@@ -89,18 +102,18 @@ func DecodeAll(b []byte) ([]Point, bool) {
 
 // rightSide returns x³ + 7.
 func rightSide(x *element) *element {
-	r := new(element).square(x)
-	return r.add(r.mul(r, x), &seven)
+	r := new(element).Square(x)
+	return r.Add(r.Mul(r, x), &seven)
 }
 
 // LiftX returns the point with this x-coordinate and a y that is odd or even as
 // asked, if there is one and the coordinate is canonical. BIP 340, lift_x.
 func LiftX(x *[32]byte, odd bool) (p Point, ok bool) {
-	if !p.x.setBytes(x[:]) || !p.y.sqrt(rightSide(&p.x)) {
+	if !p.x.SetBytesVartime(x[:]) || !p.y.SqrtVartime(rightSide(&p.x)) {
 		return Point{}, false
 	}
-	if p.y.reduce().isOdd() != odd {
-		p.y.negate(&p.y).reduce()
+	if p.y.ReduceVartime().IsOdd() != odd {
+		p.y.Negate(&p.y).ReduceVartime()
 	}
 	return p, true
 }
@@ -111,7 +124,7 @@ func (p *Point) IsIdentity() bool { return p.y == element{} }
 // Negate returns -p.
 func (p *Point) Negate() Point {
 	q := *p
-	q.y.negate(&p.y).reduce()
+	q.y.Negate(&p.y).ReduceVartime()
 	return q
 }
 
@@ -124,11 +137,11 @@ func (p *Point) NegateIf(condition bool) Point {
 }
 
 // YIsOdd reports whether y is odd.
-func (p *Point) YIsOdd() bool { return p.y.isOdd() }
+func (p *Point) YIsOdd() bool { return p.y.IsOdd() }
 
 // X returns the x-coordinate.
 func (p *Point) X() (x [32]byte) {
-	p.x.appendBytes(x[:0])
+	p.x.AppendBytes(x[:0])
 	return x
 }
 
@@ -138,7 +151,7 @@ func (p *Point) AppendWire(dst []byte) []byte {
 	if p.IsIdentity() {
 		panic("vartime: the identity has no wire encoding")
 	}
-	return p.y.appendBytes(p.x.appendBytes(dst))
+	return p.y.AppendBytes(p.x.AppendBytes(dst))
 }
 
 // AppendCompressed appends the encoding of 33 bytes. It panics on the identity.
@@ -146,7 +159,7 @@ func (p *Point) AppendCompressed(dst []byte) []byte {
 	if p.IsIdentity() {
 		panic("vartime: the identity has no compressed encoding")
 	}
-	return p.x.appendBytes(append(dst, 2|byte(p.y[0]&1)))
+	return p.x.AppendBytes(append(dst, 2|byte(p.y[0]&1)))
 }
 
 // AddAll adds to each point of sums the one at the same place of points. All
@@ -170,18 +183,18 @@ func AddAll(sums, points []Point) {
 func addBlock(sums, a, b []Point, dens, scratch []element) {
 	for i := range sums {
 		p, q, d := &a[i], &b[i], &dens[i]
-		d.sub(&q.x, &p.x)
+		d.Sub(&q.x, &p.x)
 		if p.IsIdentity() || q.IsIdentity() {
 			*d = one
-		} else if d.isZero() {
+		} else if d.IsZeroVartime() {
 			if p.y == q.y {
-				d.add(&p.y, &p.y)
+				d.Add(&p.y, &p.y)
 			} else {
 				*d = one
 			}
 		}
 	}
-	invertAll(dens, scratch)
+	field.InvertAll(dens, scratch)
 	for i := range sums {
 		p, q := &a[i], &b[i]
 		var m element
@@ -193,19 +206,19 @@ func addBlock(sums, a, b []Point, dens, scratch []element) {
 			sums[i] = *p
 			continue
 		case p.x != q.x:
-			m.sub(&q.y, &p.y)
+			m.Sub(&q.y, &p.y)
 		case p.y == q.y:
 			var xx element
-			xx.square(&p.x)
-			m.add(m.add(&xx, &xx), &xx)
+			xx.Square(&p.x)
+			m.Add(m.Add(&xx, &xx), &xx)
 		default:
 			sums[i] = Point{}
 			continue
 		}
-		m.mul(&m, &dens[i])
+		m.Mul(&m, &dens[i])
 		var x3, y3 element
-		x3.sub(x3.sub(x3.square(&m), &p.x), &q.x)
-		y3.sub(y3.mul(&m, y3.sub(&p.x, &x3)), &p.y)
-		sums[i] = Point{*x3.reduce(), *y3.reduce()}
+		x3.Sub(x3.Sub(x3.Square(&m), &p.x), &q.x)
+		y3.Sub(y3.Mul(&m, y3.Sub(&p.x, &x3)), &p.y)
+		sums[i] = Point{*x3.ReduceVartime(), *y3.ReduceVartime()}
 	}
 }

@@ -48,9 +48,9 @@ func TestAdditions(t *testing.T) {
 func scaled(p *Point, z uint64) Jacobian {
 	j := p.Jacobian()
 	zz := element{z * z}
-	j.x.mul(&j.x, &zz)
-	j.y.mul(&j.y, zz.mul(&zz, &element{z}))
-	j.z.mul(&j.z, &element{z})
+	j.x.Mul(&j.x, &zz)
+	j.y.Mul(&j.y, zz.Mul(&zz, &element{z}))
+	j.z.Mul(&j.z, &element{z})
 	return j
 }
 

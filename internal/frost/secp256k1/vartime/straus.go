@@ -21,12 +21,12 @@ func straus(scalars []limbs, points []Point) Jacobian {
 			}
 			if d := digits[i][1][pos]; d != 0 {
 				q := tables[i].at(d)
-				q.x.mul(&q.x, &beta)
+				q.x.Mul(&q.x, &beta)
 				sum.addProper(&q)
 			}
 		}
 	}
-	sum.z.mul(&sum.z, &z)
+	sum.z.Mul(&sum.z, &z)
 	return sum
 }
 
@@ -69,7 +69,7 @@ func (t *table) at(d int8) Point {
 		return t[d>>1]
 	}
 	p := t[-d>>1]
-	p.y.negate(&p.y)
+	p.y.Negate(&p.y)
 	return p
 }
 
@@ -91,33 +91,33 @@ func oddMultiples(points []Point) ([]table, element) {
 		var zz element
 		p := Jacobian{points[i].x, points[i].y, z}
 		if i > 0 {
-			zz.square(&z)
-			p.x.mul(&p.x, &zz)
-			p.y.mul(&p.y, zz.mul(&zz, &z))
+			zz.Square(&z)
+			p.x.Mul(&p.x, &zz)
+			p.y.Mul(&p.y, zz.Mul(&zz, &z))
 		}
 		d := Jacobian{p.x, p.y, one}
 		d.double()
 		double := Point{d.x, d.y}
-		zz.square(&d.z)
+		zz.Square(&d.z)
 		q := Jacobian{z: one}
-		q.x.mul(&p.x, &zz)
-		q.y.mul(&p.y, zz.mul(&zz, &d.z))
+		q.x.Mul(&p.x, &zz)
+		q.y.Mul(&p.y, zz.Mul(&zz, &d.z))
 		tables[i][0], ratios[i][0] = Point{q.x, q.y}, d.z
 		for j := 1; j < len(tables[i]); j++ {
 			ratios[i][j] = q.addProper(&double)
 			tables[i][j] = Point{q.x, q.y}
 		}
-		z.mul(z.mul(&z, &d.z), &q.z)
+		z.Mul(z.Mul(&z, &d.z), &q.z)
 	}
 	back := one
 	for i := len(points) - 1; i >= 0; i-- {
 		for j := len(tables[i]) - 1; j >= 0; j-- {
 			t := &tables[i][j]
 			var zz element
-			zz.square(&back)
-			t.x.mul(&t.x, &zz)
-			t.y.mul(&t.y, zz.mul(&zz, &back))
-			back.mul(&back, &ratios[i][j])
+			zz.Square(&back)
+			t.x.Mul(&t.x, &zz)
+			t.y.Mul(&t.y, zz.Mul(&zz, &back))
+			back.Mul(&back, &ratios[i][j])
 		}
 	}
 	return tables, z

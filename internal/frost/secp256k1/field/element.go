@@ -1,24 +1,27 @@
-package vartime
+// Package field is the field of secp256k1's coordinates, for public and for secret
+// values: no function branches on an element, or looks anything up by one, except those
+// with Vartime in their name, which take public values only. Elements do not print, and
+// whoever holds secret ones wipes them; what a function of this package leaves in
+// registers and on the stack, Go has no means to wipe.
+package field
 
 import (
 	"encoding/binary"
 	"math/bits"
 )
 
-// element is an integer modulo the field prime p = 2^256 - 2^32 - 977, as four
+// Element is an integer modulo the field prime p = 2^256 - 2^32 - 977, as four
 // 64-bit limbs, lowest first. Sums and products may exceed p, though not 2^256;
-// reduce makes the canonical form, which comparing and encoding need.
+// [Element.Reduce] makes the canonical form, which comparing and encoding need.
 //
 // As 2^256 is fold modulo p, whatever lies above the fourth limb is multiplied
 // by fold and added below.
-type element [4]uint64
+type Element [4]uint64
 
 const fold = 1<<32 + 977
 
-var one = element{1}
-
-// add sets e = a + b.
-func (e *element) add(a, b *element) *element {
+// Add sets e = a + b.
+func (e *Element) Add(a, b *Element) *Element {
 	var c uint64
 	e[0], c = bits.Add64(a[0], b[0], 0)
 	e[1], c = bits.Add64(a[1], b[1], c)
@@ -32,8 +35,8 @@ func (e *element) add(a, b *element) *element {
 	return e
 }
 
-// sub sets e = a - b.
-func (e *element) sub(a, b *element) *element {
+// Sub sets e = a - b.
+func (e *Element) Sub(a, b *Element) *Element {
 	var c uint64
 	e[0], c = bits.Sub64(a[0], b[0], 0)
 	e[1], c = bits.Sub64(a[1], b[1], c)
@@ -47,16 +50,12 @@ func (e *element) sub(a, b *element) *element {
 	return e
 }
 
-// negate sets e = -a.
-func (e *element) negate(a *element) *element { return e.sub(&element{}, a) }
+// Negate sets e = -a.
+func (e *Element) Negate(a *Element) *Element { return e.Sub(&Element{}, a) }
 
-// negateIf sets e = -a if the condition holds and a if not, for a reduced a other than
-// 0: p - a has the bits of a inverted, less what p lacks to 2^256 - 1.
-func (e *element) negateIf(a *element, condition bool) *element {
-	var mask uint64
-	if condition {
-		mask = 1<<64 - 1
-	}
+// NegateIf sets e = -a if all bits of the mask are set and a if none is, for a reduced a
+// other than 0: p - a has the bits of a inverted, less what p lacks to 2^256 - 1.
+func (e *Element) NegateIf(a *Element, mask uint64) *Element {
 	var c uint64
 	e[0], c = bits.Sub64(a[0]^mask, (fold-1)&mask, 0)
 	e[1], c = bits.Sub64(a[1]^mask, 0, c)
@@ -65,11 +64,11 @@ func (e *element) negateIf(a *element, condition bool) *element {
 	return e
 }
 
-// set sets e = a, limb by limb: a copy as a whole waits for limbs that were just written.
-func (e *element) set(a *element) { e[0], e[1], e[2], e[3] = a[0], a[1], a[2], a[3] }
+// Set sets e = a, limb by limb: a copy as a whole waits for limbs that were just written.
+func (e *Element) Set(a *Element) { e[0], e[1], e[2], e[3] = a[0], a[1], a[2], a[3] }
 
-// mul sets e = a·b.
-func (e *element) mul(a, b *element) *element {
+// Mul sets e = a·b.
+func (e *Element) Mul(a, b *Element) *Element {
 	var c, r4, r5, r6, r7 uint64
 	b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
 
@@ -152,8 +151,8 @@ func (e *element) mul(a, b *element) *element {
 	return e
 }
 
-// square sets e = a².
-func (e *element) square(a *element) *element {
+// Square sets e = a².
+func (e *Element) Square(a *Element) *Element {
 	var c uint64
 	a0, a1, a2, a3 := a[0], a[1], a[2], a[3]
 
@@ -217,8 +216,8 @@ func (e *element) square(a *element) *element {
 	return e
 }
 
-// half sets e = a/2.
-func (e *element) half(a *element) *element {
+// Half sets e = a/2.
+func (e *Element) Half(a *Element) *Element {
 	odd := -(a[0] & 1) // an odd number is halved with p added
 	var c uint64
 	e[0], c = bits.Add64(a[0], prime[0]&odd, 0)
@@ -232,33 +231,65 @@ func (e *element) half(a *element) *element {
 	return e
 }
 
-var prime = element{-fold & (1<<64 - 1), 1<<64 - 1, 1<<64 - 1, 1<<64 - 1}
+// prime is p.
+var prime = Element{-fold & (1<<64 - 1), 1<<64 - 1, 1<<64 - 1, 1<<64 - 1}
 
-// reduce brings e below p.
-func (e *element) reduce() *element {
+// Reduce brings e below p.
+func (e *Element) Reduce() *Element {
+	// Adding fold carries if e is p or more, and then what is left is e - p.
+	t0, c := bits.Add64(e[0], fold, 0)
+	t1, c := bits.Add64(e[1], 0, c)
+	t2, c := bits.Add64(e[2], 0, c)
+	t3, c := bits.Add64(e[3], 0, c)
+	e[0] ^= (e[0] ^ t0) & -c
+	e[1] ^= (e[1] ^ t1) & -c
+	e[2] ^= (e[2] ^ t2) & -c
+	e[3] ^= (e[3] ^ t3) & -c
+	return e
+}
+
+// ZeroMask returns 2^64 - 1 if e is 0 modulo p, and 0 if not.
+func (e *Element) ZeroMask() uint64 {
+	zero := e[0] | e[1] | e[2] | e[3]
+	p := (e[0] ^ (-fold & (1<<64 - 1))) | ^e[1] | ^e[2] | ^e[3]
+	// Of x and -x one has its highest bit set, unless x is 0.
+	return ((zero | -zero) >> 63 & ((p | -p) >> 63)) - 1
+}
+
+// OneIf sets e = 1 if all bits of the mask are set, and leaves e if none is.
+func (e *Element) OneIf(mask uint64) *Element {
+	e[0] = e[0]&^mask | mask&1
+	e[1] &^= mask
+	e[2] &^= mask
+	e[3] &^= mask
+	return e
+}
+
+// ReduceVartime brings e below p, a little faster.
+func (e *Element) ReduceVartime() *Element {
 	if e[3] == prime[3] && e[2] == prime[2] && e[1] == prime[1] && e[0] >= prime[0] {
-		*e = element{e[0] - prime[0]}
+		*e = Element{e[0] - prime[0]}
 	}
 	return e
 }
 
-// isZero reports whether e is 0 modulo p.
-func (e *element) isZero() bool { return *e == element{} || *e == prime }
+// IsZeroVartime reports whether e is 0 modulo p.
+func (e *Element) IsZeroVartime() bool { return *e == Element{} || *e == prime }
 
-// isOdd is for reduced elements.
-func (e *element) isOdd() bool { return e[0]&1 == 1 }
+// IsOdd is for reduced elements.
+func (e *Element) IsOdd() bool { return e[0]&1 == 1 }
 
-// setBytes reads 32 bytes, big-endian, and reports whether they are below p.
-func (e *element) setBytes(b []byte) bool {
+// SetBytesVartime reads 32 bytes, big-endian, and reports whether they are below p.
+func (e *Element) SetBytesVartime(b []byte) bool {
 	for i := range e {
 		e[i] = binary.BigEndian.Uint64(b[24-8*i:])
 	}
 	before := *e
-	return *e.reduce() == before
+	return *e.ReduceVartime() == before
 }
 
-// appendBytes appends a reduced element, 32 bytes, big-endian.
-func (e *element) appendBytes(dst []byte) []byte {
+// AppendBytes appends a reduced element, 32 bytes, big-endian.
+func (e *Element) AppendBytes(dst []byte) []byte {
 	for i := range e {
 		dst = binary.BigEndian.AppendUint64(dst, e[3-i])
 	}

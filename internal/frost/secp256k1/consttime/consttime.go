@@ -1,0 +1,90 @@
+// Package consttime multiplies G of secp256k1 by many secret scalars at once, in constant
+// time. It is for what is drawn at random: nonces, and the coefficients of polynomials.
+//
+// secp256k1-voi multiplies one scalar at a time, by complete formulas in projective
+// coordinates, and inverts once for each point that leaves. Here sums stay affine, and the
+// inversion that an affine addition takes is shared by all scalars of a batch (Montgomery's
+// trick, as constant in time as its one exponentiation is): an addition comes to five
+// multiplications, a square and a part of the inversion, instead of twelve multiplications, and
+// nothing is left to invert in the end. docs/adr/0035-batched-base-multiplication.md has the
+// argument why nothing but a public result depends on a scalar.
+package consttime
+
+import (
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
+	secp "gitlab.com/yawning/secp256k1-voi"
+)
+
+// Scalar is secp256k1-voi's, with constant time arithmetic.
+type Scalar = secp.Scalar
+
+const (
+	// few is below how many scalars each is multiplied alone: 42 inversions are too many for them.
+	few = 7
+	// block bounds the scratch space: 64 KiB, which stay near the processor.
+	block = 256
+)
+
+// BaseMults returns scalars[i]·G, in constant time for secret scalars. What it returns is public
+// from there on: coordinates are affine and reduced, so that they say no more than the points do.
+// Only a scalar of 0 gives the identity.
+//
+// Three scalars of all take longer than the others, 0 among them; a uniform one is none of
+// these with a probability of 1 - 2^-254.
+func BaseMults(scalars []*Scalar) []vartime.Point {
+	points := make([]vartime.Point, len(scalars))
+	if len(scalars) < few {
+		for i, s := range scalars {
+			points[i] = baseMult(s)
+		}
+		return points
+	}
+	blocks := (len(scalars) + block - 1) / block // of about the same size
+	baseMults(make([]lane, (len(scalars)+blocks-1)/blocks), scalars, points)
+	return points
+}
+
+// baseMults sets points[i] = scalars[i]·G, and wipes the lanes.
+func baseMults(lanes []lane, scalars []*Scalar, points []vartime.Point) {
+	defer clear(lanes)
+	for from := 0; from < len(scalars); from += len(lanes) {
+		n := min(len(lanes), len(scalars)-from)
+		multiply(lanes[:n], scalars[from:from+n], points[from:from+n])
+	}
+}
+
+// baseMult is one multiplication, which secp256k1-voi does in constant time.
+func baseMult(s *Scalar) vartime.Point {
+	return vartime.FromPoint(secp.NewIdentityPoint().ScalarBaseMult(s))
+}
+
+// multiply is baseMults for as many scalars as lanes, which it does not wipe.
+func multiply(lanes []lane, scalars []*Scalar, points []vartime.Point) {
+	for i := range lanes {
+		lanes[i].recode(scalars[i])
+	}
+	sum(lanes, baseTable())
+	for i := range lanes {
+		l := &lanes[i]
+		if l.missed != 0 { // of no uniform scalar: see BaseMults
+			points[i] = baseMult(scalars[i])
+			continue
+		}
+		l.finish()
+		points[i] = vartime.PointOf(&l.x, &l.y)
+	}
+}
+
+// sum adds up what the lanes' digits say.
+func sum(lanes []lane, table [][]entry) {
+	begin(lanes, table[0])
+	for pos, row := range table[1:] {
+		inverse := choose(lanes, row, pos+1)
+		inverse.Invert(&inverse)
+		for rest := lanes; len(rest) > 0; {
+			from := max(0, len(rest)-together)
+			add(rest[from:], &inverse)
+			rest = rest[:from]
+		}
+	}
+}
