@@ -168,7 +168,7 @@ func (f *fleet) item(index, key int) frost.Item {
 
 // commit draws nonces of node index for a key from the bytes.
 func (f *fleet) commit(index, key int, drawn []byte) (*frost.Nonces, []byte) {
-	nonces, points, err := frost.Commit(bytes.NewReader(drawn), [32]byte{}, []frost.Item{f.item(index, key)})
+	nonces, points, err := frost.Commit(bytes.NewReader(drawn), [32]byte{}, frost.FormDivided, []frost.Item{f.item(index, key)})
 	if err != nil {
 		panic(err)
 	}
@@ -181,7 +181,7 @@ const drawn = 64
 func (f *fleet) commitWork(r *rand.Rand, class int) func() {
 	items, source := []frost.Item{f.item(0, 0)}, bytes.NewReader(draw(r, class, drawn))
 	return func() {
-		if _, _, err := frost.Commit(source, [32]byte{}, items); err != nil {
+		if _, _, err := frost.Commit(source, [32]byte{}, frost.FormDivided, items); err != nil {
 			panic(err)
 		}
 	}

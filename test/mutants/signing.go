@@ -97,7 +97,7 @@ var signingMutants = []Mutant{
 	edit("a disagreement of two implementations is only counted", crossFile, "\t\t\tc.stop(claim, err)\n", "").
 		killed("what another implementation makes otherwise is not signed", inCrosscheck, "TestWrongOutputStops"),
 	edit("a stopped suite signs", "internal/protocol/oracle.go", "return o.Stopped()", "_ = o\n\treturn nil").
-		killed("what another implementation makes otherwise is not signed", inProtocol, "TestStopped"),
+		killed("what another implementation makes otherwise is not signed", inProtocol, "TestStoppedNode"),
 	edit("the tweak leaves the script root out", "internal/frost/sign.go",
 		"root = tweak.Root[:]", "root = tweak.Root[:0]").
 		killed("the output key commits to the scripts", "client", "TestOutputKeyAgrees"),

@@ -114,6 +114,14 @@ var scenarios = map[string]scenario{
 		},
 		firing: []string{"FrostfleetFork"},
 	},
+	"a node whose shares another implementation makes otherwise": {
+		change: func(f fleet) {
+			f.set(`frostfleet_crosscheck_total{suite="ed25519", result="disagrees", %s}`, worker(1), gauge, 1)
+			f.set(`frostfleet_check{check="crosscheck", %s}`, worker(1), gauge, 0)
+			f.set(`frostfleet_ready{%s}`, worker(1), gauge, 0)
+		},
+		firing: []string{"FrostfleetCrosscheck worker-1"},
+	},
 	"two nodes": {
 		change: func(f fleet) { f.kill(2); f.kill(3) },
 		firing: []string{"FrostfleetMarginGone", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"},

@@ -111,7 +111,7 @@ func allGood(source io.Reader, batch []Signature) bool {
 	return edwards.TorsionFreeVartime(source, t.nonces)
 }
 
-var generator = edwards.Base()
+var generator = edwards.GeneratorAffine()
 
 // add takes a signature with its z. It returns false if it is not good or needs a closer
 // look: a point of small order is in no good signature.

@@ -3,7 +3,6 @@ package edwards25519
 import (
 	"bytes"
 
-	"filippo.io/edwards25519"
 	"filippo.io/edwards25519/field"
 )
 
@@ -70,15 +69,22 @@ func (p *Affine) decode(b []byte) bool {
 // Equal reports whether p and q are one point. Variable time.
 func (p *Affine) Equal(q *Affine) bool { return p.x.Equal(&q.x) == 1 && p.y.Equal(&q.y) == 1 }
 
-// Base returns the base point.
-func Base() Affine { return generator }
-
-var generator = func() Affine {
-	x, y, _, _ := edwards25519.NewGeneratorPoint().ExtendedCoordinates() // whose Z is 1
-	return Affine{*x, *y}
-}()
-
 var one = *new(field.Element).One()
+
+// SumsVartime sets out[i] to the sum of the i-th of as many equal parts of points. Many
+// sums share an inversion. Public data only.
+func SumsVartime(out, points []Affine) {
+	n := len(points) / max(len(out), 1)
+	sums := make([]extended, len(out))
+	for i := range out {
+		sums[i] = identity()
+		for j := range n {
+			q := points[i*n+j].cache()
+			sums[i].add(&q, 0)
+		}
+	}
+	affine(out, sums)
+}
 
 // MulByCofactor multiplies each point by 8, which makes the identity or a point of prime
 // order of whatever it was. Many share an inversion. Public data: variable time.

@@ -7,10 +7,11 @@
 // distinct from the identity. There are two ways to ensure that:
 //
 //   - [DecodePoint] multiplies by the group order and compares (24 µs in all):
-//     for nonces and stored commitments, whose encoding is fixed;
+//     for stored commitments, and nonces of form 0, whose encoding is fixed;
 //   - [DecodeDivided] reads a point divided by 8 and multiplies it by 8
 //     (3 µs in all): three doublings send every point of the curve into
-//     the prime-order group. Deals of the key generation use it.
+//     the prime-order group. Deals of the key generation use it. Nonces do so by
+//     both coordinates, many at once ([Affine.SetCoordinates], [MulByCofactor]).
 //
 // Both refuse non-canonical encodings, so that two byte strings never mean one
 // point. Scalars and points multiply in constant time, except in functions

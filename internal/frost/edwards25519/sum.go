@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 
+	"filippo.io/edwards25519"
 	"filippo.io/edwards25519/field"
 )
 
@@ -27,6 +28,15 @@ func (p *Affine) IsSmall() bool {
 	xx.Square(&p.x)
 	yy.Square(&p.y)
 	return p.x.Equal(&zero) == 1 || p.y.Equal(&zero) == 1 || xx.Add(&xx, &yy).Equal(&zero) == 1
+}
+
+// GeneratorAffine returns the base point.
+func GeneratorAffine() Affine {
+	p, err := DecodeAffine(edwards25519.NewGeneratorPoint().Bytes())
+	if err != nil {
+		panic("edwards25519: the base point is no point")
+	}
+	return p
 }
 
 // SumIsSmallVartime reports whether the sum of scalars[i]·points[i] is of small order, that

@@ -68,13 +68,15 @@ func ParseNonces(form Form, nonces []PubNonce, wire []byte, checked bool) (refus
 	return finish(form, nonces, points)
 }
 
+// base is the nonce 1.
+var base = edwards25519.GeneratorAffine()
+
 // finish makes public nonces of the points on the wire, two each, and returns -1 or the first
 // place where that can't be.
 func finish(form Form, nonces []PubNonce, points []edwards25519.Affine) (refused int) {
 	if form == Divided {
 		edwards25519.MulByCofactor(points)
 	}
-	base := edwards25519.Base()
 	for i := range nonces {
 		n := &nonces[i]
 		n.hiding, n.binding = points[2*i], points[2*i+1]

@@ -3,7 +3,7 @@
 //
 // Signer i (identifiers run from 1) holds f(i), where f is a polynomial of
 // degree t-1 and f(0)·B the public key. In round one each signer draws a hiding
-// and a binding nonce d, e ([NonceGen]) and publishes D = d·B, E = e·B. In round
+// and a binding nonce d, e ([SecNonce.Draw]) and publishes D = d·B, E = e·B. In round
 // two, with the set of all D_j, E_j and the message, everyone computes the
 // binding factors ρ_j, R = ΣD_j + Σρ_j·E_j and c = H(R, Y, m), and each signer
 // sends the share z = d + ρ_i·e + λ_i·c·f(i) ([Session.Sign]). The shares add up
