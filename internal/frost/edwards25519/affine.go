@@ -40,7 +40,12 @@ func (p *Affine) extend() (q extended) {
 
 // affine brings points to affine coordinates with one inversion for them all.
 func affine(out []Affine, points []extended) {
-	products := make([]field.Element, len(points)+1)
+	affineBy(out, points, make([]field.Element, len(points)+1))
+}
+
+// affineBy is [affine] with scratch space for one more than the points, in which products of
+// their Zs are left.
+func affineBy(out []Affine, points []extended, products []field.Element) {
 	products[0].One()
 	for i := range points {
 		products[i+1].Multiply(&products[i], &points[i].z)

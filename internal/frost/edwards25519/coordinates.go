@@ -106,14 +106,20 @@ func BaseMults(out []Affine, scalars []Scalar) {
 	if len(out) != len(scalars) {
 		panic("edwards25519: as many scalars as points are needed")
 	}
-	products := make([]extended, len(out))
+	baseMults(out, scalars, make([]extended, len(out)), make([]field.Element, len(out)+1))
+}
+
+// baseMults is [BaseMults], and wipes the scratch space: a Z says more of a scalar than the
+// point does, and so does a product of some.
+func baseMults(out []Affine, scalars []Scalar, products []extended, zs []field.Element) {
 	defer clear(products)
+	defer clear(zs)
 	for i := range scalars {
 		b := EncodeScalar(&scalars[i])
 		products[i] = baseMult(&b)
 		clear(b[:])
 	}
-	affine(out, products)
+	affineBy(out, products, zs)
 }
 
 // DivideByCofactor sets s = s/8, so that 8 times s·G is what s·G was. Constant time.
