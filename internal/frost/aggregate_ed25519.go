@@ -109,8 +109,11 @@ func (a *edwardsAggregator) fault(i, pos, index int) (string, error) {
 		return reasonCommitmentPoint, nil
 	}
 	claim := rfc9591.Claim{Session: a.sessions[i], ID: edwardsID(index), Share: a.shares[i][pos]}
-	if !rfc9591.VerifyBatch([]rfc9591.Claim{claim}) {
-		return reasonShare, nil
+	if rfc9591.VerifyBatch([]rfc9591.Claim{claim}) {
+		return "", nil
 	}
-	return "", nil
+	if _, err := claim.Session.Key().Pubshare(claim.ID); err != nil { // the key's fault, and nobody's
+		return "", err
+	}
+	return reasonShare, nil
 }

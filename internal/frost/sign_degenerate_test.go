@@ -240,3 +240,29 @@ func testErrorsDoNotCancel[S, P any](t *testing.T, g group[S, P], suite Suite) {
 		t.Run(name, func(t *testing.T) { wantBlame(t, err, code) })
 	}
 }
+
+// Where a key's commitments are no points nobody's share can be checked, and so nobody is blamed:
+// an item fails, and the honest node beside the liar is not proven faulty.
+func TestNobodyIsBlamedForAKey(t *testing.T) {
+	for _, suite := range suites {
+		items := newItems(t, suite, 3, 2, 2)
+		g := commitAll(t, suite, items, []int{0, 2})
+		shares := g.signAll(t)
+		shares[1][0] ^= 1 // of item 0
+		size := suite.PointSize()
+		known := slices.Clone(items[1])
+		k := *known[0].Key
+		k.VSSCommitment = slices.Clone(k.VSSCommitment)
+		for i := range size {
+			k.VSSCommitment[size+i] = 0xff
+		}
+		known[0].Key = &k
+		sigs, blame, err := Aggregate(form, known, g.set, shares)
+		if err == nil || len(blame) != 0 {
+			t.Errorf("%v: blame %v, error %v", suite, blame, err)
+		}
+		if sigs[0].Bytes != nil || sigs[1].Bytes == nil {
+			t.Errorf("%v: a key that is wrong costs others something, or has a signature", suite)
+		}
+	}
+}

@@ -52,6 +52,9 @@ func NewSessions(set *SignerSet, inputs []Input) ([]Session, error) {
 // PublicKey returns the encoded key that the signature verifies under.
 func (s *Session) PublicKey() []byte { return s.key.public[:] }
 
+// Key returns the key of the session.
+func (s *Session) Key() *Key { return s.key }
+
 // newTranscripts computes the binding factors, the group commitments and the challenges.
 // RFC 9591, sections 4.4 to 4.6. Variable time: all of it is public.
 func newTranscripts(sessions []Session, t int) error {
