@@ -227,3 +227,18 @@ func BenchmarkRecoverKept(b *testing.B) {
 		return err
 	})
 }
+
+// TestFormsShareNoSecrets: a random source that repeats itself, as after a machine was cloned, gives
+// deals of two forms nothing in common. Their boxes are bound to different digests, and two of them
+// under one key would be what forges others (Poly1305).
+func TestFormsShareNoSecrets(t *testing.T) {
+	for _, suite := range suites {
+		f := newFleet(t, suite, 2, 3, 1)
+		before := f.deals[1]
+		after := f.apart(t).deals[1]
+		if before.Ephemeral == after.Ephemeral || bytes.Equal(before.Shares[0][:ScalarSize], after.Shares[0][:ScalarSize]) ||
+			bytes.Equal(before.Commitments, after.Commitments) {
+			t.Errorf("%v: one seed makes the boxes of both forms with one key", suite)
+		}
+	}
+}

@@ -40,14 +40,18 @@ func (s *stream) wipe() { s.cipher = chacha20.Cipher{} }
 
 // dealStream derives a deal's secrets for one purpose from its seed. It binds
 // all parameters, so that one seed in two sessions never produces two proofs
-// with one nonce.
+// with one nonce, nor in two forms two boxes with one key: they are bound to digests
+// of two forms, and a key of Poly1305 is for one message.
 func dealStream(p Params, index int, seed *[32]byte, purpose string) *stream {
 	hosts := make([]byte, 0, 32*p.N)
 	for _, h := range p.HostKeys {
 		hosts = append(hosts, h[:]...)
 	}
-	salt := Hash("frostfleet/dkg/params/v1", []byte{byte(p.Suite)}, p.Context[:],
-		uint32Bytes(p.N), uint32Bytes(p.T), uint32Bytes(p.K), hosts)
+	parts := [][]byte{{byte(p.Suite)}, p.Context[:], uint32Bytes(p.N), uint32Bytes(p.T), uint32Bytes(p.K), hosts}
+	if p.Apart {
+		parts = append(parts, []byte{1})
+	}
+	salt := Hash("frostfleet/dkg/params/v1", parts...)
 	key := deriveKey(seed[:], salt[:], "frostfleet/dkg/"+purpose+"/v1"+string(uint32Bytes(index)))
 	defer clear(key[:])
 	return newStream(key)

@@ -112,7 +112,8 @@ func prove[S, P any](g group[S, P], p Params, index int, coefficients []S, commi
 		secrets[key] = &rs[key]
 	}
 	points := g.appendDealt(make([]byte, 0, p.K*size), secrets)
-	var c S
+	var c S // once it is multiplied, as good as the coefficient
+	defer func() { c = *new(S) }()
 	proofs := make([]byte, 0, p.K*(size+ScalarSize))
 	for key := range p.K {
 		first, point := commitments[key*p.T*size:][:size], points[key*size:][:size]
