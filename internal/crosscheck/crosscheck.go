@@ -31,6 +31,9 @@ const (
 	// rest is how many times as long as a check took the next one waits at least: by the clock on
 	// the wall, so a check that others held up rests for longer.
 	rest = 33
+	// longestRest is what it waits at most: a check that took longer than seconds was held up, as a
+	// machine is that sleeps or is moved, and costs no more for that.
+	longestRest = 10 * time.Minute
 )
 
 // Result is what became of a session that was picked.
@@ -158,7 +161,7 @@ func (c *Checker) Run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(rest * time.Since(begin)):
+			case <-time.After(min(rest*time.Since(begin), longestRest)):
 			}
 		}
 	}
