@@ -42,7 +42,11 @@ type claims struct {
 // names what does not verify. rechecked is how many the libraries saw.
 func (c *claims) verify(share float64) (rechecked int, err error) {
 	if len(c.of) == 1 {
-		return 1, c.ask(&c.of[0])
+		one := &c.of[0]
+		if err := c.ask(one); err != nil || one.key.point == nil {
+			return 1, err
+		}
+		return 1, c.compare(one, false, nil) // the others' items were refused, and its output key was computed with theirs
 	}
 	return c.judge(c.bad(), share)
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
+
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
 // claimed are good signatures, each by its own key, made by the libraries.
@@ -204,6 +206,24 @@ func TestDisagreement(t *testing.T) {
 	if err := sameAddress("bitcoin", "regtest", private.PubKey().SerializeCompressed(), "bcrt1p", true); !errors.Is(err,
 		ErrDisagreement) {
 		t.Errorf("the library has another address: %v", err)
+	}
+}
+
+// A gateway that refuses all items of a job but one does not spare that one's output key the
+// library, which has not computed it as for a job of one item.
+func TestOneOfManyIsChecked(t *testing.T) {
+	t.Parallel()
+	c := claimed(t, SuiteSecp256k1TR, 1)
+	private, err := btcec.NewPrivateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := &c.of[0]
+	one.item.PublicKey = private.PubKey().SerializeCompressed()
+	generator := vartime.Generator()
+	*one.key = outputKey{suite: c.suite, key: one.publicKey, point: &generator}
+	if n, err := c.verify(defaultRecheck); n != 1 || !errors.Is(err, ErrDisagreement) {
+		t.Errorf("the output key is another than the library's: %d, %v", n, err)
 	}
 }
 
