@@ -25,7 +25,7 @@ func TestRegisterLostAndOneDiskLeft(t *testing.T) {
 	}
 	failed := func(err error) { t.Error(err) }
 	sum, err := register.ReadStorage(f.NodeConfig(1).Node.StoragePath, f.Manifest, f.Manifest, w.Write, failed)
-	if err != nil || sum != (register.Summary{Entries: 3, Keys: len(keys)}) {
+	if err != nil || sum != (register.Summary{Entries: 3, Compact: 3, Keys: len(keys)}) {
 		t.Fatalf("%+v, %v", sum, err)
 	}
 	if err := w.Close(); err != nil {
