@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/chain"
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -111,10 +112,10 @@ func checkKeys(m *wire.Manifest, chainName string, claimed []wire.Key, certified
 	return keys, nil
 }
 
-// sameAddress has btcd's library compute the output key of a bitcoin address, if it is to.
-// An address of Solana is its key.
+// sameAddress has btcd's library compute the output key of an address that has one, if it is
+// to: an address of ed25519 is its key.
 func sameAddress(chainName, network string, public []byte, address string, again bool) error {
-	if !again || chainName != wire.Bitcoin {
+	if suite, _ := wire.ChainSuite(chainName); !again || suite != frost.Secp256k1TR {
 		return nil
 	}
 	output, err := TaprootOutputKey(public, nil)

@@ -56,7 +56,7 @@ func CheckCommitment(form Form, s Suite, count int, points []byte) error {
 	if size := form.NonceSize(s); len(points) != count*size {
 		return fmt.Errorf("%s: %d bytes for %d items, want %d", reasonCommitmentLength, len(points), count, count*size)
 	}
-	bad := -1
+	var bad int
 	if s == Ed25519 {
 		bad = rfc9591.CheckNonces(edwardsForm(form), count, points)
 	} else {
