@@ -151,8 +151,8 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	}
 }
 
-// slotMessage is a message of a round. What the machine would open is decoded, hashed and its signature checked here, on
-// the goroutine of its stream, and not in the machine's step. What it would not costs nothing.
+// slotMessage is a message of a round. What the machine would open is decoded, hashed and its signature checked here,
+// on the goroutine of its stream, and not in the machine's step. What it would not costs nothing.
 func (r *Runner[M]) slotMessage(m wire.LogMessage) wire.LogMessage {
 	if !r.opens(m) {
 		return m

@@ -6,8 +6,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// TestOpens: what a machine would not open is not read before its step. A gateway opens what belongs to its own sessions;
-// a node others' commitments, and has the large ones read; nobody what the rounds still have of a registered batch.
+// TestOpens: what a machine would not open is not read before its step. A gateway opens what belongs to its own
+// sessions; a node others' commitments, and has the large ones read; nobody what the rounds still have of a
+// registered batch.
 func TestOpens(t *testing.T) {
 	s := newSignCase(t)
 	own, other := s.attempt().id, wire.ShortID([32]byte{1})
