@@ -50,8 +50,9 @@ func (b *Bus) stored(m *nats.Msg, stream string) (Message, error) {
 }
 
 // maxKeptHeader is how much of a message's headers may stay in memory with its data, in bytes:
-// both are parts of what the connection read.
-const maxKeptHeader = 8 << 10
+// both are parts of what the connection read. It is no more than what those who hold many
+// messages count for each beside its data (board.Board, a node's early messages).
+const maxKeptHeader = 1 << 10
 
 // storedHeader reads the header that a block of size bytes was parsed to. Only if that
 // accounts for every byte of the block was nothing cut off behind an early blank line

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -38,4 +39,22 @@ func FuzzStoredHeader(f *testing.F) {
 			t.Error("the server's own headers are not believed")
 		}
 	})
+}
+
+// TestLargeHeadersAreNotKept: whoever keeps a message's data keeps what the connection read of it, the
+// headers too. Nobody counts them, so there are few.
+func TestLargeHeadersAreNotKept(t *testing.T) {
+	t.Parallel()
+	names, err := newNaming("main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Bus{names: names}
+	for header, kept := range map[int]bool{100: true, 2000: false} {
+		m := &nats.Msg{Data: []byte("data"), Header: nats.Header{"A": {strings.Repeat("a", header)}}}
+		got, _ := b.stored(m, "FROST_MAIN_KEYS")
+		if same := &got.Data[0] == &m.Data[0]; same != kept || string(got.Data) != "data" {
+			t.Errorf("a header of %d bytes stays: %v", header, same)
+		}
+	}
 }

@@ -135,6 +135,15 @@ func (c *Coordinator) GatewayHeard(name string, boot [16]byte, since time.Time) 
 	return g != nil && g.last != nil && g.last.Boot == boot && !g.heard.Before(since)
 }
 
+// Opens reports whether the gateway would open a message of a slot in its step. Those of other gateways' sessions, and of
+// batches that are registered, it does not.
+func (c *Coordinator) Opens(slot wire.Slot, _ int) bool {
+	if slot.Kind.Signing() {
+		return c.signing.attempts[slot.ID] != nil
+	}
+	return c.directory.finished[slot.ID] == nil
+}
+
 // JudgeTask says what stands under a task's subject, given what this gateway
 // wants to say there. It changes nothing and may be called beside Step.
 func (c *Coordinator) JudgeTask(standing wire.LogMessage, body []byte) wire.Verdict {

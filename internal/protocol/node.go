@@ -243,3 +243,13 @@ func (n *Node) onTaskOpened(e taskOpened) []Effect {
 
 // Held is the deal that the node has of the rounds for a subject of KEYS, if any.
 func (n *Node) Held(subject string) Held { return n.dealer.heldDeal(subject) }
+
+// Opens reports whether the node would open a message of a slot, of so many bytes, in its step, and takes long enough
+// for that to have it read before. Of signing sessions it opens others' commitments and nothing else, and of the second
+// rank none mostly.
+func (n *Node) Opens(slot wire.Slot, size int) bool {
+	if slot.Kind.Signing() {
+		return slot.Kind == wire.SlotCommit && slot.Node != n.cfg.Index && size > inlineTask
+	}
+	return !n.dealer.known[wire.BatchRef{ID: slot.ID}].Complete
+}
