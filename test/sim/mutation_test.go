@@ -73,9 +73,9 @@ var mutations = []mutation{
 		edits: []edit{
 			{
 				signingFile,
-				"items, rand, publish, session := s.items, s.node.cfg.Rand, s.publishCommit(), s.request.session",
-				"items, publish, session := s.items, s.publishCommit(), s.request.session\n" +
-					"\trand := rand.NewChaCha8(session)",
+				"items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()",
+				"items, publish := s.items, s.publishCommit()\n" +
+					"\trand := rand.NewChaCha8(s.request.session)",
 			},
 			{signingFile, "import (\n", "import (\n\t\"math/rand/v2\"\n"},
 		},
