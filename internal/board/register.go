@@ -19,6 +19,7 @@ type Register struct {
 	order   *list.List               // of *Entry, oldest head first
 	wanted  map[[32]byte]want        // by digest: deals that a head names and that did not come yet
 	refused map[string]bool          // ids with two valid entries
+	placed  bool                     // parts of an entry count under their own subjects alone
 	bytes   int
 	now     time.Time
 }
@@ -28,18 +29,19 @@ type Done func(ref wire.BatchRef) (transcript [32]byte, ok bool)
 
 // Message is a message of KEYS that was read: what it proves, or why it is dropped.
 type Message struct {
-	seq    uint64
-	data   []byte
-	entry  *wire.Entry // of a head
-	digest [32]byte    // of a deal
-	err    error
+	seq     uint64
+	subject string
+	data    []byte
+	entry   *wire.Entry // of a head
+	digest  [32]byte    // of a deal
+	err     error
 }
 
 // Read reads a message of KEYS. It verifies n signatures of a head, or hashes a deal,
 // so machines have it done before their steps. held is what the program has of the same deal, if
 // anything: the same bytes need no hash, and are not kept twice.
 func Read(known wire.ManifestSet, msg wire.LogMessage, held Kept) Message {
-	read := Message{seq: msg.Seq, data: msg.Data}
+	read := Message{seq: msg.Seq, subject: msg.Subject, data: msg.Data}
 	switch entry, head := wire.IsEntry(msg.Subject); {
 	case !entry:
 	case head:
@@ -94,6 +96,18 @@ func NewRegister(maxBytes int, done Done) *Register {
 	}
 }
 
+// Placed has parts of entries count under their own subjects alone. It is for who sees to it that
+// KEYS has entries whole: who needs an entry later, as the next manifest's nodes do, looks under
+// these subjects, and finds no copy that stands under another one.
+func (r *Register) Placed() *Register {
+	r.placed = true
+	return r
+}
+
+func (r *Register) stands(msg Message, subject string) bool {
+	return !r.placed || msg.subject == subject
+}
+
 // ConflictError says that all nodes certified two entries for one generation of a batch,
 // or other keys in a later one. Its keys must not be used: nobody knows which ones they are.
 type ConflictError struct{ ID string }
@@ -129,6 +143,9 @@ func (r *Register) putHead(msg Message) (*Entry, error) {
 		r.Refuse(e.ID)
 		return nil, &ConflictError{ID: e.ID}
 	}
+	if !r.stands(msg, wire.EntryHeadSubject(e.ID, e.Generation)) {
+		return nil, nil
+	}
 	added := &Entry{Entry: e, seq: msg.seq, deals: make([][]byte, len(e.Deals)), missing: len(e.Deals)}
 	r.entries[ref] = added
 	r.of[e.ID] = append(r.of[e.ID], added)
@@ -150,7 +167,7 @@ func (r *Register) continues(e *wire.Entry) bool {
 // to anybody, and no fault of its writer: an entry that is stored twice leaves some.
 func (r *Register) putDeal(msg Message) *Entry {
 	w, ok := r.wanted[msg.digest]
-	if !ok {
+	if !ok || !r.stands(msg, wire.EntryDealSubject(w.entry.ID, w.entry.Generation, w.index)) {
 		return nil
 	}
 	delete(r.wanted, msg.digest)

@@ -101,6 +101,35 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// For who keeps KEYS whole, a copy under another subject is none: nobody finds it there.
+func TestRegisterPlaced(t *testing.T) {
+	r := newRegistry(t, 2, 1<<20)
+	r.Placed()
+	head, deals := r.entry(1, 100, 0)
+	if e := r.write(t, head, deals...); e != nil || r.Len() != 0 {
+		t.Error("a head counts under another batch's subject")
+	}
+	put := func(subject string, data []byte) *board.Entry {
+		e, err := r.put(subject, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	put(wire.EntryHeadSubject(r.id(1), 0), head)
+	put(wire.EntryDealSubject(r.id(1), 0, 0), deals[0])
+	for _, subject := range []string{
+		wire.EntryDealSubject(r.id(1), 0, 0), wire.EntryDealSubject(r.id(1), 1, 1), wire.EntryDealSubject(r.id(2), 0, 1),
+	} {
+		if e := put(subject, deals[1]); e != nil {
+			t.Errorf("a deal counts under %s", subject)
+		}
+	}
+	if e := put(wire.EntryDealSubject(r.id(1), 0, 1), deals[1]); e == nil || !e.Whole() {
+		t.Errorf("its own subject: %+v", e)
+	}
+}
+
 // Junk takes no memory and stops nothing.
 func TestRegisterJunk(t *testing.T) {
 	r, foreign := newRegistry(t, 3, 1<<20), newRegistry(t, 3, 1<<20)

@@ -54,7 +54,7 @@ func newDirectory(s *views, out *outbox, writing board.Done) *directory {
 			return transcript, true
 		}
 		return writing(ref)
-	})
+	}).Placed()
 	d.follow()
 	return d
 }

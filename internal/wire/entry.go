@@ -10,7 +10,8 @@ import (
 // An entry of the register is what proves a finished batch: a head and the batch's
 // deals. The head verifies by itself against a manifest, and each deal then stands
 // alone against its digest. Nothing else counts for an entry: no seal, no time, no
-// sequence, and not the subject that it was found under.
+// sequence, and not the subject that it was found under. (A gateway has parts that stand under
+// other subjects written under their own: see board.Register.Placed.)
 
 // Versions of entries: of a batch's generation 0, of later ones, of those that were dealt in
 // several slices, and of a generation 0 whose deals are kept without their proofs.
