@@ -223,12 +223,12 @@ func TestForkIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the gateway knows", func() bool { return g.Lineage().Fork() != nil })
-	if !c.seen.Reported(protocol.ReportFork) || g.Ready() != nil {
-		t.Errorf("reported: %t, ready: %v", c.seen.Reported(protocol.ReportFork), g.Ready())
-	}
-	if r := g.Resharing(); !strings.Contains(r.Blocked, "two successors") {
-		t.Errorf("%+v", r)
+	eventually(t, "the gateway tells", func() bool {
+		return g.Lineage().Fork() != nil && c.seen.Reported(protocol.ReportFork) &&
+			strings.Contains(g.Resharing().Blocked, "two successors")
+	})
+	if g.Ready() != nil {
+		t.Errorf("a fork takes the gateway's readiness: %v", g.Ready())
 	}
 }
 
