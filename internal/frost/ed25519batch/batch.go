@@ -47,10 +47,11 @@ const worthwhile = 128
 //     group ([edwards.TorsionFreeVartime]).
 //
 // Whoever made the signatures, a signer, a gateway or somebody on the way, can't know what is
-// random here: it is drawn afterwards from random, a cryptographic source. A batch with one that is not good passes with a
-// probability of 2^-64 + 2^-128.
+// random here: it is drawn afterwards from random, a cryptographic source. A batch with one that
+// is not good passes with a probability of 2^-64 + 2^-128.
 //
-// One of which R and A have parts of small order that cancel is good by itself, as this says.
+// A signature whose R and A have parts of small order that cancel is good when it is verified
+// alone, and so it is here.
 func Verify(random io.Reader, batch []Signature) (bad []int) {
 	if len(batch) >= worthwhile && allGood(random, batch) {
 		return nil

@@ -13,7 +13,8 @@ import (
 // encodeBlock bounds the scratch space of [AppendDivided].
 const encodeBlock = 256
 
-// AppendDivided appends what [EncodeDivided] makes of each scalar. Constant time. Many at once
+// AppendDivided appends of each scalar s what [DecodeDivided] turns into s·G: the encoding of
+// (s/8)·G. Constant time. Many at once
 // cost a third less each: they share an inversion.
 func AppendDivided(dst []byte, scalars []*Scalar) []byte {
 	e := encoder{make([]secret, min(len(scalars), encodeBlock))}

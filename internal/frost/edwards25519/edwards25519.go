@@ -108,14 +108,6 @@ func DecodeDivided(b []byte) (*Point, error) {
 	return p, nil
 }
 
-// EncodeDivided returns what [DecodeDivided] turns into s·G: the encoding of
-// (s/8)·G. Constant time.
-func EncodeDivided(s *Scalar) [PointSize]byte {
-	var eighth Scalar
-	defer eighth.Zero()
-	return Encode(BaseMult(eighth.Mul(s, inverseOfEight)))
-}
-
 // BaseMult returns s·G in constant time.
 func BaseMult(s *Scalar) *Point {
 	return curve.NewEdwardsPoint().MulBasepoint(curve.ED25519_BASEPOINT_TABLE, s)

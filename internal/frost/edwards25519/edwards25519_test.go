@@ -55,7 +55,7 @@ func base(s *Scalar) *Point { return new(Point).MulBasepoint(curve.ED25519_BASEP
 
 func encode(p *Point) []byte { b := Encode(p); return b[:] }
 
-func encodeDivided(s *Scalar) []byte { b := EncodeDivided(s); return b[:] }
+func encodeDivided(s *Scalar) []byte { b := encodeOne(s); return b[:] }
 
 func mixed(t *testing.T, p *Point, order int) []byte {
 	t.Helper()

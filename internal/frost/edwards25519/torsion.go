@@ -8,10 +8,11 @@ import (
 
 // TorsionFreeVartime reports whether all points are in the prime-order group, the identity
 // included. Public data only. If one is not, it says so except with a probability of 2^-64,
-// whatever who made the points knew and did: he could not know what random, a cryptographic
-// source, gives after that, 8 bytes a point. If that fails, the answer is false.
+// whatever those who made the points knew and did: they could not know what random, a
+// cryptographic source, gives afterwards, 8 bytes a point. If reading that fails, the answer is
+// false.
 //
-// Few points are multiplied by the group order, each by itself. Of many it is 64 sums of
+// A few points are multiplied by the group order one at a time. For many, it is 64 sums of
 // random subsets, in each of which every point is with a probability of a half. A point is
 // the sum of one in the prime-order group and one of order 1, 2, 4 or 8, t. If some t is not
 // the identity, take all subsets as chosen but for whether that point is in: of the two
