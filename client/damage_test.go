@@ -73,6 +73,9 @@ func (s *gatewayStub) state(ctx context.Context, ofConsumer bool) (leader string
 	if ofConsumer {
 		cluster = info.Cluster
 	}
+	if cluster == nil { // a server that has just restarted may leave it out
+		return "", 0, errors.New("nobody says who leads")
+	}
 	return cluster.Leader, info.NumPending + uint64(info.NumAckPending), nil
 }
 
@@ -137,7 +140,11 @@ func TestDamagedLeader(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		for _, r := range stream.CachedInfo().Cluster.Replicas {
+		cluster := stream.CachedInfo().Cluster
+		if cluster == nil {
+			return errors.New("nobody says who has copies")
+		}
+		for _, r := range cluster.Replicas {
 			if !r.Current {
 				return errors.New(r.Name + " is behind")
 			}

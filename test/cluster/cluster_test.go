@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,13 +52,14 @@ var programs = sync.OnceValues(func() (bin string, err error) {
 
 // operator is somebody at a shell, who starts programs in terminals.
 type operator struct {
-	t     *testing.T
-	bin   string
-	dir   string // where commands run
-	env   []string
-	ports *strings.Replacer
-	http  int // port of the gateway's health and metrics; the nodes' follow
-	nats  int // port of the first server
+	t       *testing.T
+	bin     string
+	dir     string // where commands run
+	env     []string
+	ports   ports
+	cluster string // --cluster 3, and the ports of its servers
+	http    int    // port of the gateway's health and metrics; the nodes' follow
+	nats    int    // port of the first server
 }
 
 // newOperator has ports of its own in place of those that documents name.
@@ -68,24 +71,59 @@ func newOperator(t *testing.T) *operator {
 	}
 	nats, routes, http := freeport.Range(t, 3), freeport.Range(t, 3), freeport.Range(t, 4)
 	o := &operator{t: t, bin: bin, dir: t.TempDir(), http: http, nats: nats}
-	var pairs []string
-	for i := range 3 {
-		pairs = append(pairs, fmt.Sprint(":", 4222+i), fmt.Sprint(":", nats+i))
-	}
 	standby := freeport.Range(t, 2)
-	pairs = append(pairs, ":4250", fmt.Sprint(":", standby), ":7422", fmt.Sprint(":", standby+1),
-		"--port 4222", fmt.Sprint("--port ", nats))
-	for i := range 4 {
-		pairs = append(pairs, fmt.Sprint(":", 4000+i), fmt.Sprint(":", http+i))
+	o.ports = ports{4250: standby, 7422: standby + 1}
+	for i := range 3 {
+		o.ports[4222+i] = nats + i
 	}
-	o.ports = strings.NewReplacer(append(pairs, " --cluster 3",
-		fmt.Sprintf(" --cluster 3 --bus-port %d --route-port %d --server-port %d", nats, routes, http))...)
+	for i := range 4 {
+		o.ports[4000+i] = http + i
+	}
+	o.cluster = fmt.Sprintf(" --cluster 3 --bus-port %d --route-port %d --server-port %d", nats, routes, http)
 	return o
+}
+
+// ports are those that documents name, and the ones that stand for them here.
+type ports map[int]int
+
+var port = regexp.MustCompile(`(:|--port )([0-9]+)\b`)
+
+// in is a text with the ports of here. A port that only begins like one of a document's
+// is another: the system gives 42245 as readily as any.
+func (p ports) in(text string) string {
+	return port.ReplaceAllStringFunc(text, func(found string) string {
+		parts := port.FindStringSubmatch(found)
+		n, err := strconv.Atoi(parts[2])
+		if here, ok := p[n]; ok && err == nil {
+			return parts[1] + strconv.Itoa(here)
+		}
+		return found
+	})
+}
+
+func TestPorts(t *testing.T) {
+	p := ports{4222: 30001, 4250: 4222}
+	for text, want := range map[string]string{
+		"--url nats://127.0.0.1:4222,nats://127.0.0.1:4250": "--url nats://127.0.0.1:30001,nats://127.0.0.1:4222",
+		"--port 4222 --route-port 4222":                     "--port 30001 --route-port 4222",
+		"http://127.0.0.1:4222/healthz":                     "http://127.0.0.1:30001/healthz",
+		"nats://127.0.0.1:42225":                            "nats://127.0.0.1:42225",
+		"nats://127.0.0.1:14222":                            "nats://127.0.0.1:14222",
+	} {
+		if got := p.in(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// here is a line of a document as it is run.
+func (o *operator) here(line string) string {
+	return strings.ReplaceAll(o.ports.in(line), " --cluster 3", o.cluster)
 }
 
 // command is a line of a document, to be run by bash.
 func (o *operator) command(line string) *exec.Cmd {
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", o.ports.Replace(line))
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", o.here(line))
 	cmd.Dir = o.dir
 	cmd.Env = append(append(os.Environ(), "PATH="+o.bin+":"+os.Getenv("PATH")), o.env...)
 	return cmd

@@ -24,7 +24,7 @@ func TestDocument(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, line := range commands(string(readme)) {
-				known := func(l string) bool { return f.ports.Replace(l) == line }
+				known := func(l string) bool { return f.here(l) == line }
 				if !slices.ContainsFunc(lines, known) {
 					t.Errorf("docs/cluster.md lacks a command of README.md: %s", line)
 				}
