@@ -219,7 +219,7 @@ func TestPublishErrors(t *testing.T) {
 		}
 	}
 	empty := connectTest(t, s.URL(), func(o *Options) { o.Fleet = "empty" })
-	short, cancel := context.WithTimeout(ctx, time.Second)
+	short, cancel := context.WithTimeout(ctx, 5*time.Second) // it tries till then, as the stream may come back
 	defer cancel()
 	if _, err := empty.Publish(short, deal(t, 0), nil, nil); !errors.Is(err, ErrNoStream) {
 		t.Errorf("no stream: %v", err)

@@ -135,10 +135,10 @@ func TestReplicaThatRefuses(t *testing.T) {
 // keeps nobody waiting for the others.
 func TestDescribeWithoutARegion(t *testing.T) {
 	f, o, _ := replicated(t)
-	o.reach = 3 * time.Second
+	o.reach = 8 * time.Second
 	p := open(t, o)
 	f.Everywhere(fault{Hang: true, Region: east})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	facts, err := p.Describe(ctx)
 	text := fmt.Sprintf("%q", facts)
