@@ -64,5 +64,6 @@ func Execute(root *cobra.Command) int {
 		// One for the network while bulk mathematics has all cores (internal/pool).
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
+	paceCollector()
 	return command.Run(context.Background(), root)
 }

@@ -28,6 +28,7 @@ func BenchmarkFleet(b *testing.B) {
 	b.Run("psbt", s.benchPSBT)
 	b.Run("collected", s.benchCollected)
 	b.Run("loaded", func(b *testing.B) {
+		s.benchPaced(b)
 		s.benchLoaded(b, "sign", "loaded_sign")
 		s.benchLoaded(b, "keygen", "loaded_keygen_sign")
 	})

@@ -1,0 +1,42 @@
+package launch
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+// A small heap may grow by a fixed size, which is bounded by a multiple of it, and a large one by itself.
+func TestGrowth(t *testing.T) {
+	t.Parallel()
+	for live, want := range map[uint64]int{0: 400, 1 << 20: 400, 12 << 20: 400, 24 << 20: 200, 48 << 20: 100, 300 << 20: 100} {
+		if got := growth(live); got != want {
+			t.Errorf("%d MiB: %d %%, want %d", live>>20, got, want)
+		}
+	}
+}
+
+// The collector is told after each collection what follows from it: a heap that has become large doubles again.
+func TestPaceFollowsTheHeap(t *testing.T) {
+	const never = 99 // less than growth gives
+	before := debug.SetGCPercent(never)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	now := func() int {
+		percent := debug.SetGCPercent(100)
+		debug.SetGCPercent(percent)
+		return percent
+	}
+	new(pace).follow()
+	if now() == never {
+		t.Fatal("nothing was set")
+	}
+	large := make([]byte, 4*leastGrowth)
+	for deadline := time.Now().Add(time.Minute); now() != 100; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d %% of a large heap", now())
+		}
+		runtime.GC()
+	}
+	runtime.KeepAlive(large)
+}
