@@ -37,10 +37,9 @@ func (s *session[S, P]) weights(index int, host *[32]byte, more ...[]byte) *stre
 
 // weight draws the next weight.
 func (s *session[S, P]) weight(w *stream) *S {
-	var b [16]byte
-	w.read(b[:])
+	w.read(w.drawn[:])
 	v := new(S)
-	s.reduce(v, b[:])
+	s.reduce(v, w.drawn[:])
 	return v
 }
 
@@ -76,7 +75,8 @@ func (s *session[S, P]) proofs(dealer int) ([]proof[S, P], error) {
 
 // addProof adds one proof of knowledge to an equation.
 func (s *session[S, P]) addProof(e *equation[S, P], w *stream, dealer, key int, p *proof[S, P]) {
-	weight, weighted, product := s.weight(w), new(S), new(S)
+	weight, products := s.weight(w), make([]S, 2)
+	weighted, product := &products[0], &products[1]
 	s.mul(product, weight, &p.response)
 	s.add(&e.base, &e.base, product)
 	s.mul(weighted, weight, &p.challenge)
