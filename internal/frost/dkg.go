@@ -141,7 +141,8 @@ func NewDeal(p Params, index int, seed *[32]byte) (*Deal, error) {
 	return newDeal(edwardsGroup{}, p, index, seed)
 }
 
-// Finalize checks all n deals (in index order, the own one included), opens
+// Finalize checks all n deals (in index order, the own one included, which the
+// caller knows to be the one that it made: its proofs are for the others), opens
 // the boxes of node index with its X25519 private key host and returns its
 // shares. A *[BlameError] names a dealer who broke the protocol, the one with
 // the lowest index among those at the first check that fails.

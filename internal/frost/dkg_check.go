@@ -37,10 +37,9 @@ func (s *session[S, P]) weights(index int, host *[32]byte, more ...[]byte) *stre
 
 // weight draws the next weight.
 func (s *session[S, P]) weight(w *stream) *S {
-	var b [16]byte
-	w.read(b[:])
+	w.read(w.drawn[:])
 	v := new(S)
-	s.reduce(v, b[:])
+	s.reduce(v, w.drawn[:])
 	return v
 }
 
@@ -76,7 +75,8 @@ func (s *session[S, P]) proofs(dealer int) ([]proof[S, P], error) {
 
 // addProof adds one proof of knowledge to an equation.
 func (s *session[S, P]) addProof(e *equation[S, P], w *stream, dealer, key int, p *proof[S, P]) {
-	weight, weighted, product := s.weight(w), new(S), new(S)
+	weight, products := s.weight(w), make([]S, 2)
+	weighted, product := &products[0], &products[1]
 	s.mul(product, weight, &p.response)
 	s.add(&e.base, &e.base, product)
 	s.mul(weighted, weight, &p.challenge)
@@ -84,12 +84,16 @@ func (s *session[S, P]) addProof(e *equation[S, P], w *stream, dealer, key int, 
 	e.points = append(e.points, &p.nonce, &s.firsts[dealer][key])
 }
 
-// checkProofs checks the proofs of all dealers in one equation. Only if that
-// fails does it look for the dealer and the key.
-func (s *session[S, P]) checkProofs(w *stream) error {
+// checkProofs checks the proofs of all dealers but node index itself in one equation, as FROST's
+// key generation has it (Komlo and Goldberg 2020, figure 1): whoever made a deal knows what its
+// proofs say. Only if the equation fails does it look for the dealer and the key.
+func (s *session[S, P]) checkProofs(w *stream, index int) error {
 	all := make([][]proof[S, P], s.N)
 	var e equation[S, P]
 	for i := range all {
+		if i == index {
+			continue
+		}
 		var err error
 		if all[i], err = s.proofs(i); err != nil {
 			return err
@@ -102,6 +106,9 @@ func (s *session[S, P]) checkProofs(w *stream) error {
 		return nil
 	}
 	for i := range all {
+		if i == index {
+			continue
+		}
 		add := func(e *equation[S, P], key int) { s.addProof(e, w, i, key, &all[i][key]) }
 		if bad := s.firstBad(add); bad >= 0 {
 			return &BlameError{Dealer: i, Code: CodeProof,

@@ -18,7 +18,10 @@ import (
 func uint32Bytes(x int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(x)) }
 
 // stream is a deterministic source of secret bytes: the ChaCha20 key stream.
-type stream struct{ cipher chacha20.Cipher }
+type stream struct {
+	cipher chacha20.Cipher
+	drawn  [16]byte // the last weight
+}
 
 // newStream keys a stream, which must happen once per key and purpose.
 func newStream(key *[32]byte) *stream {
@@ -36,7 +39,7 @@ func (s *stream) read(b []byte) {
 	s.cipher.XORKeyStream(b, b)
 }
 
-func (s *stream) wipe() { s.cipher = chacha20.Cipher{} }
+func (s *stream) wipe() { *s = stream{} }
 
 // dealStream derives a deal's secrets for one purpose from its seed. It binds
 // all parameters, so that one seed in two sessions never produces two proofs

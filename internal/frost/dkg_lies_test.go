@@ -391,3 +391,21 @@ func minusOne[S, P any](g group[S, P]) *S {
 	}
 	return s
 }
+
+// A node leaves the proofs of its own deal to the others, all of whom look at them.
+func TestOwnProofs(t *testing.T) {
+	for _, suite := range suites {
+		f := newFleet(t, suite, 2, 3, 3)
+		plain := f.openAll(t, f.deals[liar])
+		f.deals[liar].Proofs[len(f.deals[liar].Proofs)-1] ^= 1
+		f.sealAll(t, f.deals[liar], plain)
+		for i := range f.N {
+			_, err := Finalize(f.Params, i, f.hosts[i], f.deals)
+			if i != liar {
+				wantBlame(t, err, CodeProof)
+			} else if err != nil {
+				t.Errorf("%v: node %d looks at its own proofs: %v", suite, i, err)
+			}
+		}
+	}
+}

@@ -33,7 +33,7 @@ func openBatch[S, P any](
 	w := s.weights(index, host)
 	defer w.wipe()
 	if proofs {
-		if err := s.checkProofs(w); err != nil {
+		if err := s.checkProofs(w, index); err != nil {
 			return nil, err
 		}
 	}

@@ -20,5 +20,7 @@ func Hash(tag string, parts ...[]byte) [32]byte {
 		h.Write(size[:])
 		h.Write(p)
 	}
-	return [32]byte(h.Sum(nil))
+	var sum [32]byte // on the stack
+	h.Sum(sum[:0])
+	return sum
 }

@@ -199,7 +199,7 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 		if err != nil {
 			t.Fatalf("go list -export: %v", err)
 		}
-		const secret = `(\(\*(lane|entry)\)\.\w+|consttime\.(begin|choose|add|entryAVX2)|\(\*Element\)\.\w+)$`
+		const secret = `(\(\*(lane|entry)\)\.\w+|consttime\.(begin|choose|add)|\(\*Element\)\.\w+)$`
 		out, err := exec.Command("go", "tool", "objdump", "-s", secret, strings.TrimSpace(string(archive))).Output()
 		if err != nil {
 			t.Fatalf("go tool objdump: %v", err)
@@ -207,15 +207,15 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 		code.Write(out)
 	}
 	lines := map[string][]string{}
-	for _, name := range append([]string{"entry_amd64.s", "entry_amd64.go"}, secretFiles...) {
+	for _, name := range append([]string{"entry_amd64.go", "../field/mul_amd64.go"}, secretFiles...) {
 		src, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		lines[name[strings.LastIndex(name, "/")+1:]] = strings.Split(string(src), "\n")
 	}
-	loop := regexp.MustCompile(`^\s*for |^\s+JNZ +next$|` +
-		`cpu.X86.HasAVX2|&row\[0\]|^func |\[at/64\]|\[at/64\+1\]|lanes\[len\(lanes\)-1-i\]|\(\*\[32\]byte\)`)
+	loop := regexp.MustCompile(`^\s*for |` +
+		`cpu.X86.HasAVX2|if hasADX|&row\[0\]|^func |\[at/64\]|\[at/64\+1\]|lanes\[len\(lanes\)-1-i\]|\(\*\[32\]byte\)`)
 	at := regexp.MustCompile(`^\s*(\w+\.\w+):(\d+)\s+0x[0-9a-f]+\s+[0-9a-f]+\s+(J[A-Z]+)\b`)
 	function, functions, jumps, seen := "", 0, 0, 0
 	for line := range strings.SplitSeq(code.String(), "\n") {
@@ -241,4 +241,43 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 	if functions < 12 || jumps == 0 || seen == 0 { // what takes variable time has some
 		t.Fatalf("%d functions and %d jumps were looked at, and %d of variable time seen", functions, jumps, seen)
 	}
+}
+
+// Assembly is not in what objdump shows of an archive, so its source is read: it has no jump but
+// back to the beginning of a loop over a row, no address with an index and no division.
+func TestAssemblyDoesNotBranch(t *testing.T) {
+	t.Parallel()
+	instructions := 0
+	for _, name := range []string{"entry_amd64.s", "../field/mul_amd64.s"} {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.SplitSeq(string(src), "\n") {
+			if regexp.MustCompile(`^\s+[A-Z]`).MatchString(line) {
+				instructions++
+			}
+			if slow := variable(line); slow != "" {
+				t.Errorf("%s: %s", name, slow)
+			}
+		}
+	}
+	if instructions < 100 {
+		t.Errorf("only %d instructions were looked at", instructions)
+	}
+	for _, line := range []string{"\tJCC done", "\tJMP other", "\tMOVQ (SI)(AX*8), BX", "\tMOVQ (SI)(AX), BX \\",
+		"\tDIVQ CX", "\tCALL ·f(SB)", "\tLOOP next", "\tSHLQ CX, AX"} {
+		if variable(line) == "" {
+			t.Errorf("%q: not found", line)
+		}
+	}
+}
+
+// variable returns a line of assembly whose time or address may depend on a value.
+func variable(line string) string {
+	if regexp.MustCompile(`^\s+(J|LOOP|CALL|I?DIV|REP|BS[FR]|[SR]\w[LR][BWLQ]? +CX)|\)\(`).MatchString(line) &&
+		!regexp.MustCompile(`^\s+JNZ +next$`).MatchString(line) {
+		return strings.TrimSpace(line)
+	}
+	return ""
 }

@@ -67,8 +67,8 @@ func (e *Element) NegateIf(a *Element, mask uint64) *Element {
 // Set sets e = a, limb by limb: a copy as a whole waits for limbs that were just written.
 func (e *Element) Set(a *Element) { e[0], e[1], e[2], e[3] = a[0], a[1], a[2], a[3] }
 
-// Mul sets e = a·b.
-func (e *Element) Mul(a, b *Element) *Element {
+// mulLimbs sets e = a·b.
+func (e *Element) mulLimbs(a, b *Element) *Element {
 	var c, r4, r5, r6, r7 uint64
 	b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
 
@@ -151,8 +151,8 @@ func (e *Element) Mul(a, b *Element) *Element {
 	return e
 }
 
-// Square sets e = a².
-func (e *Element) Square(a *Element) *Element {
+// squareLimbs sets e = a².
+func (e *Element) squareLimbs(a *Element) *Element {
 	var c uint64
 	a0, a1, a2, a3 := a[0], a[1], a[2], a[3]
 

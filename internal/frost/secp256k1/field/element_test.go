@@ -89,9 +89,10 @@ func checkBinary(t *testing.T, a, b Element) {
 		ours   func(e, a, b *Element) *Element
 		theirs func(z, x, y *big.Int) *big.Int
 	}{
-		"add": {(*Element).Add, (*big.Int).Add},
-		"sub": {(*Element).Sub, (*big.Int).Sub},
-		"mul": {(*Element).Mul, (*big.Int).Mul},
+		"add":          {(*Element).Add, (*big.Int).Add},
+		"sub":          {(*Element).Sub, (*big.Int).Sub},
+		"mul":          {(*Element).Mul, (*big.Int).Mul},
+		"mul of limbs": {(*Element).mulLimbs, (*big.Int).Mul}, // the same where there is no assembly
 	} {
 		want := op.theirs(new(big.Int), a.big(), b.big())
 		want.Mod(want, bigPrime)
@@ -121,6 +122,7 @@ func checkUnary(t *testing.T, a Element) {
 		}
 	}
 	check("square", new(Element).Square(&a), new(big.Int).Mul(x, x))
+	check("square of limbs", new(Element).squareLimbs(&a), new(big.Int).Mul(x, x))
 	check("negate", new(Element).Negate(&a), new(big.Int).Neg(x))
 	check("half", new(Element).Half(&a), new(big.Int).Mul(x, new(big.Int).ModInverse(big.NewInt(2), bigPrime)))
 	if a.IsZeroVartime() != (x.Sign() == 0) {
