@@ -13,8 +13,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/pool"
 )
 
-// FollowOptions say what a follower does. All functions are called from one
-// goroutine, in order; none may call Stop (end the follower by its context).
+// FollowOptions say what a follower does. All functions are called one after the
+// other, in order; none may call Stop (end the follower by its context).
 type FollowOptions struct {
 	// Handler gets every message, in order but for those of KEYS that no copy had in
 	// their turn (Gaps): these come when a copy has them. A panic in it is logged, and
@@ -61,6 +61,12 @@ type Follower struct {
 	done   chan struct{}
 	once   sync.Once
 
+	// turn is held by whoever reads on: run, or receive with the next message in order, to which
+	// run would have to be woken. It guards what is owned by run.
+	turn    sync.Mutex
+	inPlace bool // receive may; guarded by turn
+	dropped int  // messages that the connection had no room for meanwhile; guarded by turn
+
 	live   chan *nats.Msg
 	queued atomic.Int64  // bytes in live
 	nudge  chan struct{} // something was dropped: read the stream
@@ -70,7 +76,7 @@ type Follower struct {
 	caught  atomic.Bool   // everything up to target is
 	gaps    atomic.Pointer[[]Gap]
 
-	// Owned by run.
+	// Owned by run, and by who has the turn.
 	id     string    // incarnation
 	next   uint64    // first sequence not handled
 	target uint64    // last sequence at start
@@ -158,6 +164,11 @@ func (f *Follower) start(ctx, life context.Context) error {
 	if err != nil {
 		return err
 	}
+	if handledInPlace(f.stream) {
+		if err := f.sub.SetPendingLimits(liveQueue, f.opt.MaxBytes); err != nil {
+			return classify(subject, err)
+		}
+	}
 	if !f.b.own(f) {
 		return ErrClosed
 	}
@@ -186,9 +197,47 @@ func (f *Follower) anothers(m *nats.Msg) bool {
 	return err == nil
 }
 
+// handledInPlace are the streams whose messages come one by one while somebody waits for a
+// signature. What they hold of messages that wait for their handlers is bounded twice:
+// by Follower.queued, and by the connection's limits for their subscriptions.
+func handledInPlace(s Stream) bool { return s == Work || s == Sign }
+
+// takeInPlace handles a message where it comes in, if it is the next one and nothing
+// else is being read.
+func (f *Follower) takeInPlace(m *nats.Msg) bool {
+	if !f.turn.TryLock() {
+		return false
+	}
+	defer f.turn.Unlock()
+	if !f.inPlace {
+		return false
+	}
+	got, err := f.b.stored(m, f.name)
+	if err != nil || got.Seq != f.next {
+		return false
+	}
+	f.handle(got)
+	if n, err := f.sub.Dropped(); err == nil && n != f.dropped {
+		f.dropped = n
+		f.readAgain()
+	}
+	return true
+}
+
+// readAgain has run read the stream.
+func (f *Follower) readAgain() {
+	select {
+	case f.nudge <- struct{}{}:
+	default:
+	}
+}
+
 // receive runs on the connection's side. What does not fit is dropped and read
 // from the stream later.
 func (f *Follower) receive(m *nats.Msg) {
+	if f.takeInPlace(m) {
+		return
+	}
 	if n := int64(m.Size()); f.queued.Add(n) <= int64(f.opt.MaxBytes) || f.queued.Load() == n {
 		select {
 		case f.live <- m:
@@ -197,10 +246,7 @@ func (f *Follower) receive(m *nats.Msg) {
 		}
 	}
 	f.queued.Add(-int64(m.Size()))
-	select {
-	case f.nudge <- struct{}{}:
-	default:
-	}
+	f.readAgain()
 }
 
 // Stream that is followed.
@@ -247,6 +293,8 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 	defer f.unsubscribe()
 	defer f.b.disown(f)
 	defer f.cancel()
+	f.turn.Lock()
+	defer func() { f.inPlace = false; f.turn.Unlock() }()
 
 	f.target = info.last
 	f.compare(info)
@@ -257,23 +305,31 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 	tick := time.NewTicker(f.opt.Idle)
 	defer tick.Stop()
 	seen := f.next
+	f.inPlace = handledInPlace(f.stream)
 	for {
 		alive := true
+		f.turn.Unlock()
 		select {
 		case <-ctx.Done():
+			f.turn.Lock()
 			return
 		case m := <-f.live:
+			f.turn.Lock()
 			f.queued.Add(-int64(m.Size()))
 			alive = f.onLive(ctx, m)
 		case <-f.nudge:
+			f.turn.Lock()
 			alive = f.catchUp(ctx, 0)
 		case <-f.later:
+			f.turn.Lock()
 			f.later = nil
 			alive = f.catchUp(ctx, 0)
 		case <-reconnected:
+			f.turn.Lock()
 			reconnected = f.b.nextReconnect()
 			alive = f.refresh(ctx) && f.catchUp(ctx, 0)
 		case <-tick.C:
+			f.turn.Lock()
 			if seen == f.next { // quiet: has anything been missed?
 				alive = f.refresh(ctx) && (f.upToDate() || f.catchUp(ctx, 0))
 			}

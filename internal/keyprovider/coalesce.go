@@ -64,12 +64,13 @@ func (c *Coalescer[A]) Sign(ctx context.Context, leaf [32]byte) (proof A, err er
 	}
 	r := &request[A]{ctx: ctx, leaf: leaf, done: make(chan struct{})}
 	c.mu.Lock()
-	c.waiting = append(c.waiting, r)
-	lead := !c.busy
-	c.busy = true
+	lead := !c.busy // nobody waits
+	if c.busy = true; !lead {
+		c.waiting = append(c.waiting, r)
+	}
 	c.mu.Unlock()
 	if lead {
-		go c.serve() // until nobody waits
+		c.lead(r)
 	}
 	select {
 	case <-r.done:
@@ -84,6 +85,21 @@ func (c *Coalescer[A]) Sign(ctx context.Context, leaf [32]byte) (proof A, err er
 
 // Took is how long the latest successful call to the device took.
 func (c *Coalescer[A]) Took() time.Duration { return time.Duration(c.took.Load()) }
+
+// lead makes a call for one leaf where it is asked for: most are, and two goroutines would be woken
+// for it. Those that came meanwhile are served on another.
+func (c *Coalescer[A]) lead(r *request[A]) {
+	alone := []*request[A]{r}
+	if err := c.call(r.ctx, alone); err != nil {
+		c.putBack(alone, err)
+		_ = backoff.Sleep(r.ctx, minPause)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy = len(c.waiting) > 0; c.busy {
+		go c.serve() // until nobody waits
+	}
+}
 
 // serve signs until nobody waits.
 func (c *Coalescer[A]) serve() {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
 )
 
 var errDevice = errors.New("device says no")
@@ -121,6 +124,30 @@ func TestCoalescedCalls(t *testing.T) {
 	})
 }
 
+// TestLoneLeaf: who is alone has its call made where it asks for it, and leaves nothing behind.
+func TestLoneLeaf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCoalescer()
+		before := runtime.NumGoroutine()
+		s.set(func(context.Context) error {
+			if n := runtime.NumGoroutine(); n > before {
+				return fmt.Errorf("%d goroutines more", n-before)
+			}
+			return nil
+		})
+		for i := range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			if _, err := signLeaf(ctx, c, i); err != nil {
+				t.Error(err)
+			}
+			cancel()
+		}
+		if s.count() != 3 || c.busy || len(c.waiting) > 0 {
+			t.Errorf("%d calls, %d wait", s.count(), len(c.waiting))
+		}
+	})
+}
+
 // TestCoalescedBounds: more leaves than a tree holds take more calls.
 func TestCoalescedBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -202,7 +229,7 @@ func TestWaiterEndsWhileTheDeviceFails(t *testing.T) {
 func TestOneWaiterLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := newCoalescer()
-		s.set(func(context.Context) error { time.Sleep(time.Minute / 3); return nil })
+		s.set(func(ctx context.Context) error { return backoff.Sleep(ctx, time.Minute/3) })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var all sync.WaitGroup
