@@ -47,8 +47,10 @@ type group[S, P any] interface {
 	isIdentity(p *P) bool
 
 	// appendPoint appends the wire encoding of p, not the identity, and
-	// publicKey makes a public key of one wire encoding.
+	// publicKey makes a public key of one wire encoding. appendPoints does that for many, of
+	// public data, which cost less.
 	appendPoint(dst []byte, p *P) []byte
+	appendPoints(dst []byte, points []P) []byte
 	publicKey(wire []byte) []byte
 	// decodePoint and decodeKey read a wire point and a public key that are known to
 	// be of prime order.
@@ -138,6 +140,13 @@ func (secpGroup) isIdentity(p *vartime.Point) bool       { return p.IsIdentity()
 func (secpGroup) publicKey(wire []byte) []byte           { return append([]byte{2 | wire[63]&1}, wire[:32]...) }
 func (secpGroup) appendPoint(dst []byte, p *vartime.Point) []byte {
 	return p.AppendWire(dst)
+}
+
+func (secpGroup) appendPoints(dst []byte, points []vartime.Point) []byte {
+	for i := range points {
+		dst = points[i].AppendWire(dst)
+	}
+	return dst
 }
 
 func (g secpGroup) decodePoint(dst *vartime.Point, wire []byte) error {
@@ -238,6 +247,14 @@ func (edwardsGroup) publicKey(wire []byte) []byte          { return append([]byt
 func (edwardsGroup) appendPoint(dst []byte, p *edwards25519.Point) []byte {
 	b := edwards25519.Encode(p)
 	return append(dst, b[:]...)
+}
+
+func (edwardsGroup) appendPoints(dst []byte, points []edwards25519.Point) []byte {
+	for _, p := range edwards25519.Affines(points) {
+		b := p.Encode()
+		dst = append(dst, b[:]...)
+	}
+	return dst
 }
 
 func (edwardsGroup) decodePoint(dst *edwards25519.Point, wire []byte) error {

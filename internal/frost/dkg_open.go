@@ -192,7 +192,6 @@ func (s *session[S, P]) appendSums(dst []byte, sums []P) ([]byte, error) {
 		if s.isIdentity(&sums[m]) {
 			return nil, ErrIdentitySum
 		}
-		dst = s.appendPoint(dst, &sums[m])
 	}
-	return dst, nil
+	return s.appendPoints(dst, sums), nil
 }

@@ -99,28 +99,5 @@ func MulByCofactor(points []Affine) {
 	affine(points, products)
 }
 
-// BaseMults sets out[i] = scalars[i]·G, in constant time and with one inversion for them
-// all. The coordinates say no more of a scalar than the point does. It panics if the
-// lengths differ.
-func BaseMults(out []Affine, scalars []Scalar) {
-	if len(out) != len(scalars) {
-		panic("edwards25519: as many scalars as points are needed")
-	}
-	baseMults(out, scalars, make([]extended, len(out)), make([]field.Element, len(out)+1))
-}
-
-// baseMults is [BaseMults], and wipes the scratch space: a Z says more of a scalar than the
-// point does, and so does a product of some.
-func baseMults(out []Affine, scalars []Scalar, products []extended, zs []field.Element) {
-	defer clear(products)
-	defer clear(zs)
-	for i := range scalars {
-		b := EncodeScalar(&scalars[i])
-		products[i] = baseMult(&b)
-		clear(b[:])
-	}
-	affineBy(out, products, zs)
-}
-
 // DivideByCofactor sets s = s/8, so that 8 times s·G is what s·G was. Constant time.
 func DivideByCofactor(s *Scalar) { s.Mul(s, inverseOfEight) }

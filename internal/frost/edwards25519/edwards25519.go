@@ -77,21 +77,6 @@ func DecodeTrusted(b []byte) (*Point, error) {
 	return p, nil
 }
 
-// SetTrusted is [DecodeTrusted] to a point that is there.
-func SetTrusted(p *Point, b []byte) error {
-	var c curve.CompressedEdwardsY
-	if len(b) != PointSize {
-		return ErrPoint
-	}
-	if copy(c[:], b); !c.IsCanonicalVartime() {
-		return ErrPoint
-	}
-	if _, err := p.SetCompressedY(&c); err != nil || p.IsIdentity() {
-		return ErrPoint
-	}
-	return nil
-}
-
 // DecodeDivided reads the encoding of some D and returns 8·D, which is of prime
 // order whatever D was. It refuses what is not a canonical encoding of a point
 // of the curve ([ErrPoint]), and a D of small order, as that becomes the

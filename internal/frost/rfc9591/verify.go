@@ -34,10 +34,8 @@ func VerifyBatch(claims []Claim) bool {
 		if _, err := z.SetCanonicalBytes(c.Share); err != nil {
 			return false
 		}
-		hiding, err := edwards25519.DecodeTrusted(s.nonces[pos].bytes[:32])
-		if err != nil {
-			return false
-		}
+		hiding := new(Point)
+		edwards25519.SetAffine(hiding, &s.nonces[pos].hiding)
 		a := weight(&seed, i)
 		sum.Add(&sum, z.Mul(&z, a))
 		e.add(a, hiding)
