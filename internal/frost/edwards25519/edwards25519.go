@@ -9,9 +9,10 @@
 //   - [DecodePoint] multiplies by the group order and compares (24 µs in all):
 //     for stored commitments, and nonces of form 0, whose encoding is fixed;
 //   - [DecodeDivided] reads a point divided by 8 and multiplies it by 8
-//     (3 µs in all): three doublings send every point of the curve into
-//     the prime-order group. Deals of the key generation use it. Nonces do so by
-//     both coordinates, many at once ([Affine.SetCoordinates], [MulByCofactor]).
+//     (4 µs in all): three doublings send every point of the curve into
+//     the prime-order group. Deals of the key generation use it, many at once
+//     ([DecodeDividedAll]). Nonces do so by both coordinates ([Affine.SetCoordinates],
+//     [MulByCofactor]).
 //
 // Both refuse non-canonical encodings, so that two byte strings never mean one
 // point. Scalars and points multiply in constant time, except in functions
