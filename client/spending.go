@@ -10,6 +10,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost/bip340"
 	"github.com/frostfleet/frostfleet/internal/tx"
+	"github.com/frostfleet/frostfleet/internal/tx/bitcoin"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
@@ -27,7 +28,11 @@ type spending struct {
 // most signatures can't be judged, or if btcd's library does not read it: it knows fewer
 // fields. Then the digests are internal/tx's word alone.
 func newSpending(signed tx.Finished) *spending {
-	p, err := psbt.NewFromRawBytes(bytes.NewReader(signed.PSBT), false)
+	bare, err := bitcoin.Bare(signed.PSBT) // whose keys they are does not matter here
+	if err != nil {
+		return nil
+	}
+	p, err := psbt.NewFromRawBytes(bytes.NewReader(bare), false)
 	if err != nil {
 		return nil
 	}
