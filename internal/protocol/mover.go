@@ -1,11 +1,11 @@
 package protocol
 
 import (
-	"maps"
-	"slices"
+	"fmt"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -65,67 +65,6 @@ func (m *mover) replan() {
 	m.schedule(false)
 }
 
-// onTick gives up what is late, and begins what there is time for.
-func (m *mover) onTick() {
-	m.propose()
-	now := m.views.now
-	for _, id := range slices.Sorted(maps.Keys(m.moves)) {
-		switch one := m.moves[id]; {
-		case !m.directory.has(one.from.BatchRef): // it was refused
-			m.close(one)
-		case !one.summing:
-			m.onLate(one, now)
-		}
-	}
-	for id, p := range m.pasts {
-		if m.moves[id] == nil && p.over == 0 && now.Sub(p.at) > 2*wire.LiveAge { // nothing came of it here
-			delete(m.pasts, id)
-		}
-	}
-	m.schedule(true)
-}
-
-// onLate looks at an attempt that takes its time.
-func (m *mover) onLate(one *moving, now time.Time) {
-	switch {
-	case one.shown.IsZero():
-		if now.Sub(one.begun) > publishLife {
-			m.giveUp(one, &setback{wire.CodeInternal, "WORK did not show its task", -1, false})
-		}
-	case !one.dealt && m.gone(one) >= 0:
-		gone := m.gone(one)
-		m.giveUp(one, &setback{wire.CodeExpired, nodeList([]int{gone}) + one.from.view.named() + " is not heard any more", -1, false})
-	case !one.dealt && now.After(one.late):
-		absent := one.attempt.Absent()
-		for _, node := range absent {
-			one.from.view.dealing.missed(node, one.begun)
-		}
-		m.giveUp(one, &setback{wire.CodeExpired, nodeList(absent) + one.from.view.named() + " did not deal in time", -1, false})
-	case now.Sub(one.shown) > taskLife:
-		m.giveUp(one, &setback{wire.CodeExpired, nodeList(one.attempt.Uncertified()) + one.next.named() +
-			" did not certify for as long as WORK has the task", -1, false})
-	case one.dealt && now.After(one.late):
-		one.stalled = true
-	}
-}
-
-// gone is a dealer that has not dealt and is not heard, where others are enough: nobody waits
-// until its time is up. -1: there is none.
-func (m *mover) gone(one *moving) int {
-	v, heard := one.from.view, 0
-	for i := range v.manifest.N {
-		if !v.presence.nodes[i].absent {
-			heard++
-		}
-	}
-	for _, node := range one.attempt.Absent() {
-		if v.presence.nodes[node].absent && heard >= v.manifest.T {
-			return node
-		}
-	}
-	return -1
-}
-
 // schedule begins attempts while there is capacity. While jobs wait for signatures one batch
 // moves at a time, with a pause after it: as long as it took, and until the next tick.
 func (m *mover) schedule(tick bool) {
@@ -170,4 +109,94 @@ func (m *mover) bytes() (size int) {
 func (m *mover) free(id string) bool {
 	p := m.pasts[id]
 	return m.moves[id] == nil && (p == nil || !m.views.now.Before(p.rests))
+}
+
+func (m *mover) historyOf(id string) *history {
+	if m.pasts[id] == nil {
+		m.pasts[id] = &history{accused: map[int]map[int]bool{}, spoiled: map[uint32]bool{}, at: m.views.now}
+	}
+	return m.pasts[id]
+}
+
+// begin goes on with the attempt that WORK shows, or begins another one.
+func (m *mover) begin(f *finishedBatch) {
+	p, next, now := m.historyOf(f.ID), m.views.after(f.view), m.views.now
+	if seen := p.seen; seen != nil && seen.To > p.over && now.Sub(p.at) < taskLife && fits(seen, f, next) {
+		m.open(&moving{Reshare: *seen, history: p, from: f, next: next, begun: now, shown: p.at})
+		return
+	}
+	r := attemptAt(f, next)
+	r.To = m.number(p, f)
+	if r.Dealers = m.views.dealers(f.view, p, f.ID, r.To); r.Dealers == nil {
+		p.rests = now.Add(leastStop)
+		return
+	}
+	r.PerSlice = m.perSlice(f, next)
+	p.highest, p.at = r.To, now
+	m.open(&moving{Reshare: r, history: p, from: f, next: next, begun: now})
+	m.out.do(PublishTask{Subject: wire.ReshareTaskSubject(&r), Body: wire.Encode(&r)})
+}
+
+// perSlice is for how many keys of a batch a deal to the next nodes is; 0: for all.
+func (m *mover) perSlice(f *finishedBatch, next *view) uint32 {
+	k := f.header.K
+	per := wire.PerSlice(frost.Suite(f.header.Suite), int(k), next.manifest.N, next.manifest.T)
+	if most := uint32(m.slice); most > 0 && most < k && (per == 0 || most < per) {
+		return max(most, (k+wire.MaxSlices-1)/wire.MaxSlices)
+	}
+	return per
+}
+
+// number is that of a batch's next attempt: higher than all that were seen. Where some gateway
+// has used up those that nodes take, they begin anew: nodes forget attempts after a while.
+func (m *mover) number(p *history, f *finishedBatch) uint32 {
+	if max(p.highest, p.over) >= f.Generation+maxNumbers {
+		p.highest, p.over, p.seen = 0, 0, nil
+		clear(p.spoiled)
+	}
+	to := max(p.highest, p.over, f.Generation) + 1
+	for _, e := range m.directory.register.Of(f.ID) {
+		to = max(to, e.Generation+1)
+	}
+	for p.spoiled[to] && to < f.Generation+maxNumbers {
+		to++
+	}
+	return to
+}
+
+// open follows the rounds of an attempt, from their beginning.
+func (m *mover) open(one *moving) {
+	from, next := one.from.view, one.next
+	one.attempt = m.board.Open(one.Reshare, from.manifest, next.manifest, from.opener, next.opener)
+	if !one.shown.IsZero() {
+		one.late = m.views.now.Add(one.wait())
+	}
+	m.moves[one.from.ID] = one
+	for _, id := range one.attempt.IDs() {
+		m.out.do(Refetch{ID: id, Reshare: true})
+	}
+}
+
+// close lets go of an attempt.
+func (m *mover) close(one *moving) {
+	now := m.views.now
+	m.pause = now.Add(min(now.Sub(one.begun), longestPause))
+	m.board.Forget(one.attempt.ID)
+	delete(m.moves, one.from.ID)
+}
+
+// giveUp ends an attempt. The batch rests, longer each time, and long if another attempt does
+// not help.
+func (m *mover) giveUp(one *moving, s *setback) {
+	m.close(one)
+	one.over = max(one.over, one.To)
+	one.rests = m.views.now.Add(movePause(one.tries))
+	if s.stop {
+		one.rests = m.views.now.Add(min(leastStop<<min(one.tries, 10), mostStop))
+	}
+	one.tries++
+	m.out.do(Report{What: ReportReshareAbandoned, Kind: wire.KindKeygen, ID: one.from.ID, Code: s.code, Culprit: s.culprit,
+		Reason: fmt.Sprintf("generation %d: %s", one.To, s.reason)})
+	m.queue = append([]string{one.from.ID}, m.queue...)
+	m.schedule(false)
 }

@@ -85,7 +85,7 @@ var namesKinds = map[string]string{
 	"internal/protocol/dkg.go":              "reports",
 	"internal/protocol/keygen.go":           "reports",
 	"internal/protocol/signing.go":          "reports",
-	"internal/protocol/mover_attempts.go":   "reports",
+	"internal/protocol/mover.go":            "reports",
 	"internal/protocol/mover_entry.go":      "reports",
 
 	"internal/directory/answer.go": "which results have signatures to count",
