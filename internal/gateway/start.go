@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -10,8 +9,8 @@ import (
 
 // start reads what is under way, and then takes sign jobs. The record of all keys
 // is read meanwhile: a key that is asked for before its turn is looked up by
-// itself. Key generations wait for the whole record, and for the rounds, since what
-// these know of a job must be known before the job is begun again.
+// itself. Key generations wait for the whole record, since what it knows of a job
+// must be known before the job is begun again.
 func (g *Gateway) start(ctx context.Context) error {
 	g.run.OnStop(g.askers.close)
 	if err := g.publishLineage(ctx); err != nil {
@@ -22,6 +21,9 @@ func (g *Gateway) start(ctx context.Context) error {
 		if err := g.run.Follow(ctx, stream, 1, bus.FollowOptions{}); err != nil {
 			return err
 		}
+	}
+	if err := g.run.FollowFirstRounds(ctx); err != nil {
+		return err
 	}
 	keysRead := make(chan struct{})
 	if err := g.readKeys(ctx, keysRead); err != nil {
@@ -62,8 +64,7 @@ func (g *Gateway) readKeys(ctx context.Context, read chan<- struct{}) error {
 	})
 }
 
-// takeKeygen takes key generations once the directory is complete, until ctx ends. The rounds
-// are read then: what they have of finished batches, most of what they have, need not be opened.
+// takeKeygen takes key generations once the directory is complete, until ctx ends.
 func (g *Gateway) takeKeygen(ctx context.Context, keysRead <-chan struct{}) {
 	select {
 	case <-keysRead:
@@ -75,12 +76,6 @@ func (g *Gateway) takeKeygen(ctx context.Context, keysRead <-chan struct{}) {
 	if ctx.Err() == nil {
 		_, keys := g.Stats()
 		g.log.Info("key directory complete", "keys", keys)
-	}
-	if err := g.run.FollowFirstRounds(ctx); err != nil {
-		if ctx.Err() == nil {
-			g.run.Fail(fmt.Errorf("follow the rounds: %w", err))
-		}
-		return
 	}
 	g.take(ctx, keygens, nil)
 }
