@@ -73,7 +73,8 @@ var keygenMutants = []Mutant{
 	// Points.
 	never("points of mixed order are taken", curveFile, "!isTorsionFreeVartime(p)").
 		killed("points are of prime order", "internal/frost/edwards25519", "TestDecodePoint"),
-	edit("dealt points keep their torsion", curveFile, "\tp.MulByCofactor(p)\n", "").
+	edit("dealt points keep their torsion", "internal/frost/edwards25519/decode.go",
+		"points[i].MulByCofactor(&points[i]).IsIdentity()", "points[i].IsIdentity()").
 		killed("dealt points are of prime order", inFrost, "TestMixedOrderIsHarmless"),
 	never("the base point is taken for a nonce", publicFile, "p.Equal(&base)").
 		killed("no nonce is known to everybody", inRFC9591, "TestPubNonceRefusesBadPoints"),
