@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"errors"
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"testing"
 	"time"
@@ -197,6 +198,28 @@ func TestOwnDealReplaced(t *testing.T) {
 	equal(t, "code", abort.Code, wire.CodeDealReplaced)
 	if len(b.nodes[0].store) != 0 {
 		t.Error("certified a transcript with a deal that is not its own")
+	}
+}
+
+// A node does not check its own proofs, and so refuses any that it did not make: others have to
+// see the very deal that it certifies.
+func TestOwnProofsReplaced(t *testing.T) {
+	for form := range uint32(wire.Form + 1) {
+		b := newBatch(t, "solana")
+		b.form = form
+		b.deliver()
+		own := b.nodes[0].want(wire.SlotDeal)
+		h, d, err := wire.DecodeDeal(own.body)
+		b.check(err)
+		d.Proofs[len(d.Proofs)-1] ^= 1
+		b.say(own.slot, wire.EncodeDeal(h, d))
+		b.release(1, wire.SlotDeal)
+		b.release(2, wire.SlotDeal)
+		equal(t, "code", b.aborted(0).Code, wire.CodeDealReplaced)
+		equal(t, "batches in store", len(b.nodes[0].store), 0)
+		for i := 1; i < 3; i++ {
+			equal(t, "code of another node", b.aborted(i).Code, wire.Code(frost.CodeProof))
+		}
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 // Entries of version 4 have what can't be computed, and nothing else. Of a deal that took
-// its proofs apart they have the proofs' hash: n nodes checked the proofs before they
-// certified, and nobody needs them again. Of a point they have one coordinate.
+// its proofs apart they have the proofs' hash: all nodes but the dealer checked the proofs before
+// they certified, and nobody needs them again. Of a point they have one coordinate.
 
 // compactDeal is what an entry has of a deal that took its proofs apart. Its keys tell it
 // from a deal of the rounds.

@@ -6,8 +6,8 @@ import "filippo.io/edwards25519/field"
 // adds to. It is of another library than [Point], whose coordinates nobody sees.
 type Affine struct{ x, y field.Element }
 
-// DecodeAffine reads the encoding of a point of which [DecodePoint] or [DecodeTrusted]
-// has seen that it is one.
+// DecodeAffine reads the canonical encoding (RFC 8032) of any point of the curve, also one of
+// small or mixed order. Public data only.
 func DecodeAffine(b []byte) (p Affine, err error) {
 	if !p.decode(b) {
 		return Affine{}, ErrPoint

@@ -8,17 +8,7 @@ import (
 	"filippo.io/edwards25519/field"
 )
 
-// DecodeAnyAffine reads the canonical encoding (RFC 8032) of any point of the curve, also
-// one of small or mixed order. Public data only.
-func DecodeAnyAffine(b []byte) (Affine, error) {
-	p, err := DecodeAffine(b)
-	if err != nil || len(b) != PointSize || p.Encode() != [PointSize]byte(b) {
-		return Affine{}, ErrPoint
-	}
-	return p, nil
-}
-
-// DecodeAny is the same for the other library's points.
+// DecodeAny is [DecodeAffine] for the other library's points.
 func DecodeAny(b []byte) (*Point, error) { return decompress(b) }
 
 // IsSmall reports whether p is of small order: 1, 2, 4 or 8. Twice a point of order 8 is

@@ -37,7 +37,7 @@ func times(t testing.TB, k int) *edwards25519.Point {
 
 func toAffine(t testing.TB, p *edwards25519.Point) Affine {
 	t.Helper()
-	a, err := DecodeAnyAffine(p.Bytes())
+	a, err := DecodeAffine(p.Bytes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestIsSmall(t *testing.T) {
 }
 
 // Every encoding of a point is read as it is or refused.
-func TestDecodeAnyAffine(t *testing.T) {
+func TestDecodeAffine(t *testing.T) {
 	t.Parallel()
 	for k := range 8 {
 		p := times(t, k).Bytes()
@@ -248,7 +248,7 @@ func TestDecodeAnyAffine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := DecodeAnyAffine(b); err == nil {
+		if _, err := DecodeAffine(b); err == nil {
 			t.Errorf("%s is read", text)
 		}
 	}
