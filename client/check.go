@@ -54,20 +54,27 @@ func (c *claims) verify(share float64) (rechecked int, err error) {
 // judge has the libraries look at those that the project's own code finds bad, and at some
 // others.
 func (c *claims) judge(found []int, share float64) (rechecked int, err error) {
-	again, bad := chosen(len(c.of), share), make([]bool, len(c.of))
+	return judge(len(c.of), found, share, func(i int) error { return c.ask(&c.of[i]) },
+		func(i int, bad bool, library error) error { return c.compare(&c.of[i], bad, library) })
+}
+
+// judge has a library look at those of count signatures that the project's own code finds
+// bad, and at a share of the others, at least one. compare says whether the two disagree.
+func judge(count int, found []int, share float64, ask func(int) error, compare func(int, bool, error) error) (
+	rechecked int, err error) {
+	again, bad := chosen(count, share), make([]bool, count)
 	for _, i := range found {
 		bad[i], again[i] = true, true
 	}
 	var named []error
 	failed := 0
-	for i := range c.of {
+	for i := range count {
 		if !again[i] {
 			continue
 		}
 		rechecked++
-		one := &c.of[i]
-		err := c.ask(one)
-		if differs := c.compare(one, bad[i], err); differs != nil {
+		err := ask(i)
+		if differs := compare(i, bad[i], err); differs != nil {
 			return rechecked, differs
 		}
 		if err != nil {
@@ -77,7 +84,7 @@ func (c *claims) judge(found []int, share float64) (rechecked int, err error) {
 		}
 	}
 	if more := failed - len(named); more > 0 {
-		named = append(named, fmt.Errorf("and %d others of %d", more, len(c.of)))
+		named = append(named, fmt.Errorf("and %d others of %d", more, count))
 	}
 	return rechecked, errors.Join(named...)
 }
@@ -95,19 +102,24 @@ func (c *claims) ask(one *claim) error {
 // another than the project's own code has.
 func (c *claims) compare(one *claim, bad bool, library error) error {
 	if bad != (library != nil) {
-		ours, theirs := "good", "bad"
-		if bad {
-			ours, theirs = "bad", "good"
-		}
-		return fmt.Errorf("item %d, key %s: %w: the signature %x of %x under %x is %s by frostfleet's own code and %s by %s",
-			one.at, wire.ShortKey(one.item.Key), ErrDisagreement, one.signature, one.item.Message, one.publicKey, ours, theirs,
-			libraries[c.suite])
+		return fmt.Errorf("item %d, key %s: %w", one.at, wire.ShortKey(one.item.Key), disagreement(bad, one.publicKey,
+			one.item.Message, one.signature, libraries[c.suite]))
 	}
 	if want := libraryKey(c.branches, *one.item); want.suite != "" && want.check(c.suite, one.publicKey) != nil {
 		return fmt.Errorf("item %d, key %s: %w: the output key is %x by frostfleet's own code, and by btcd's library "+
 			"it is %x", one.at, wire.ShortKey(one.item.Key), ErrDisagreement, one.publicKey, want.key)
 	}
 	return nil
+}
+
+// disagreement is ErrDisagreement over a signature that the project's own code finds bad or good.
+func disagreement(bad bool, publicKey, message, signature []byte, library string) error {
+	ours, theirs := "good", "bad"
+	if bad {
+		ours, theirs = theirs, ours
+	}
+	return fmt.Errorf("%w: the signature %x of %x under %x is %s by frostfleet's own code and %s by %s", ErrDisagreement,
+		signature, message, publicKey, ours, theirs, library)
 }
 
 var libraries = map[string]string{SuiteSecp256k1TR: "btcd's library", SuiteEd25519: "crypto/ed25519"}

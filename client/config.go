@@ -55,8 +55,9 @@ type Config struct {
 	// CollectItems is how many requests are one job at most, 10 if 0 and 100 at most. Jobs
 	// of up to 10 items are done before larger ones; larger ones make more of a busy fleet.
 	CollectItems int
-	// Recheck is the share of the signatures of a job, from 0 to 1, that btcd's library or
-	// crypto/ed25519 check as well, which share no code with what checks all of them at once.
+	// Recheck is the share of the signatures of a job, from 0 to 1, that btcd's library, its
+	// script engine (of a PSBT's inputs) or crypto/ed25519 check as well, which share no code
+	// with what checks all of them at once.
 	// They are chosen anew for each job, so that nobody can tell before which, and at least
 	// one is; 0.01 if 0. At 1 a signature costs the client several times as much.
 	Recheck float64

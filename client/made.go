@@ -68,7 +68,7 @@ func newMade[R any](c *Client, j *prepared, check func(*prepared, *answer) (*R, 
 
 // newRead is one that nodes read.
 func newRead(c *Client, job *SignJob, j *prepared) *Made[Signed] {
-	made := newMade(c, j, job.check(c.manifest))
+	made := newMade(c, j, job.check(c.manifest, c.recheck))
 	made.onPending = job.OnPending
 	return made
 }

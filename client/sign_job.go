@@ -212,7 +212,7 @@ func (c *Client) FetchSigned(ctx context.Context, job *SignJob) (*Signed, error)
 	if err != nil {
 		return nil, err
 	}
-	return fetch(ctx, c, j, job.check(c.manifest), nil)
+	return fetch(ctx, c, j, job.check(c.manifest, c.recheck), nil)
 }
 
 func (c *Client) repeatSign(job *SignJob) (*prepared, error) {

@@ -2,7 +2,6 @@ package client
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -28,6 +27,9 @@ type Signed struct {
 	// MessageSignature is the signature of a text as wallets take it: BIP 322's witness, which
 	// they want in base64, or the 64 bytes of Ed25519.
 	MessageSignature []byte
+	// Rechecked is how many of the signatures btcd's library or crypto/ed25519 verified: all,
+	// but of a PSBT's inputs only a share (Config.Recheck).
+	Rechecked int
 }
 
 // InputSignature is one signature, checked, and where it belongs.
@@ -47,8 +49,9 @@ type RefusedInput struct {
 }
 
 // check returns what checks an answer to the job. Nothing is believed: which signatures
-// there are to be, by which keys and of what, follows from the request.
-func (j *SignJob) check(m *wire.Manifest) func(*prepared, *answer) (*Signed, error) {
+// there are to be, by which keys and of what, follows from the request. share is of
+// Config.Recheck.
+func (j *SignJob) check(m *wire.Manifest, share float64) func(*prepared, *answer) (*Signed, error) {
 	return func(_ *prepared, a *answer) (*Signed, error) {
 		r, in := &a.result, j.reading.Intent()
 		if err := sameFleet(m, r); err != nil {
@@ -78,7 +81,10 @@ func (j *SignJob) check(m *wire.Manifest) func(*prepared, *answer) (*Signed, err
 			return nil, fmt.Errorf("putting the signatures in their places: %w", err)
 		}
 		out.PSBT, out.Transaction, out.MessageSignature = finished.PSBT, finished.Transaction, finished.Signature
-		return out, cmp.Or(j.verify(signed, finished), j.same(r, finished))
+		if out.Rechecked, err = j.verify(signed, finished, share); err != nil {
+			return nil, err
+		}
+		return out, j.same(r, finished)
 	}
 }
 
@@ -118,25 +124,29 @@ func (j *SignJob) place(r *wire.Result) ([][]byte, error) {
 	return signed, nil
 }
 
-// verify verifies the signatures: in btcd's script engine where they are of a transaction of
-// which everything is known, and the others for the bytes that were to be signed.
-func (j *SignJob) verify(signed [][]byte, finished tx.Finished) error {
-	var spend *spending
+// verify verifies the signatures: as those of a transaction of which everything is known,
+// where they are, and the others for the bytes that were to be signed. rechecked is how many
+// a library verified.
+func (j *SignJob) verify(signed [][]byte, finished tx.Finished, share float64) (rechecked int, err error) {
+	asked := j.reading.Intent().Signatures
+	named := func(i int, err error) error {
+		if err == nil {
+			return nil
+		}
+		return fmt.Errorf("%d, key %s: %w", asked[i].At, j.keys[asked[i].Root].Key, err)
+	}
 	if j.kind == intent.PSBT {
-		spend = newSpending(finished)
-	}
-	for i, s := range j.reading.Intent().Signatures {
-		var err error
-		if spend != nil {
-			err = spend.run(s)
-		} else {
-			err = VerifySignature(wire.RequestSuite(j.kind).String(), s.PublicKey, s.Message, signed[i])
+		if spend := newSpending(finished); spend != nil {
+			return spend.verify(asked, share, named)
 		}
+	}
+	for i, s := range asked {
+		err := VerifySignature(wire.RequestSuite(j.kind).String(), s.PublicKey, s.Message, signed[i])
 		if err != nil {
-			return fmt.Errorf("%d, key %s: %w", s.At, j.keys[s.Root].Key, err)
+			return i, named(i, err)
 		}
 	}
-	return nil
+	return len(asked), nil
 }
 
 // same compares what the gateway made of the request with what was made of it here.

@@ -7,7 +7,8 @@ const (
 
 // requestMutants are of what a client believes of PSBTs, transactions and messages.
 var requestMutants = []Mutant{
-	edit("a client takes transactions unverified", signedFile, "err = spend.run(s)", "err = nil").
+	edit("a client takes transactions unverified", signedFile, "return spend.verify(asked, share, named)",
+		"_ = spend; return len(asked), nil").
 		killed("a client's transactions are ones that the network takes", inClient, "TestFalseRequests"),
 	edit("a client takes transfers unverified", signedFile, "s.PublicKey, s.Message, signed[i])",
 		"s.PublicKey, s.Message, signed[i]); err = nil").
@@ -18,8 +19,15 @@ var requestMutants = []Mutant{
 		killed("a signature is where it belongs", inClient, "TestFalseRequests"),
 	edit("a client takes refusals of what can be signed", signedFile, "len(signed) != len(in.Signatures) || ", "").
 		killed("all inputs are signed, or none", inClient, "TestFalseRequests"),
-	never("any output is of the key", spendingFile, "!bytes.Equal(out.PkScript, want)").
+	edit("any output is of the key", spendingFile, "return bytes.Equal(out.PkScript,",
+		"return true || bytes.Equal(out.PkScript,").
 		killed("a signature spends from the key that was asked", inClient, "TestSpending"),
+	edit("a client overlooks what else is in a witness", spendingFile, "len(in.Witness) != 1 ||",
+		"len(in.Witness) == 0 ||").
+		killed("inputs that are verified together have the engine's verdict", inClient, "TestSpendingAsEngine"),
+	edit("a client overlooks a wrong sighash type", spendingFile,
+		"len(signature) == n+1 && txscript.SigHashType(signature[n]) == txscript.SigHashAll", "len(signature) == n+1").
+		killed("inputs that are verified together have the engine's verdict", inClient, "TestSpendingAsEngine"),
 	never("keys of another network sign", "client/request.go", "k.network != network").
 		killed("keys are of the fleet's network", inClient, "TestRequestsRefused"),
 }
