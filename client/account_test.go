@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -181,7 +182,7 @@ func TestAccountRefuses(t *testing.T) {
 		"no addresses":          {addresses(a, Receive, 0, 0), CodeBadCount, "want 1 to 2147483648"},
 		"fewer than none":       {addresses(a, Receive, 0, -5), CodeBadCount, "want 1 to"},
 		"more than there are":   {addresses(a, Change, MaxIndex-1, 3), CodeBadCount, "want 1 to 2"},
-		"without bound":         {addresses(a, Change, 0, 1<<62), CodeBadCount, "want 1 to 2147483648"},
+		"without bound":         {addresses(a, Change, 0, math.MaxInt), CodeBadCount, "want 1 to 2147483648"},
 		"an xpub for solana": {func() error { _, err := solana.ExtendedKey(); return err },
 			CodeNoExtendedKey, "is of solana"},
 		"a descriptor for solana": {func() error { _, err := solana.Descriptors(); return err },

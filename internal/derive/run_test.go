@@ -3,6 +3,7 @@ package derive
 import (
 	"bytes"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -74,7 +75,7 @@ func TestRunsRefuse(t *testing.T) {
 			"fewer than none": {b, 0, -1, ErrIndex},
 			"hardened":        {b, MaxIndex + 1, 1, ErrIndex},
 			"over the end":    {b, MaxIndex, 2, ErrIndex},
-			"far over it":     {b, 1, 1<<31 - 1 + 1<<32, ErrIndex},
+			"far over it":     {b, 1, math.MaxInt &^ (1 << 31), ErrIndex},
 			"too deep":        {deepest, 0, 1, ErrTooDeep},
 		} {
 			if keys, err := c.b.PublicKeys(c.first, c.count); !errors.Is(err, c.want) || keys != nil {

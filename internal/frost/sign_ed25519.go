@@ -128,17 +128,38 @@ func drawEd25519(
 }
 
 func (b edwardsBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
+	out, claims, err := b.respond(h, set)
+	if err == nil && !rfc9591.VerifyBatch(claims) {
+		err = ErrSelfCheck
+	}
+	if err != nil {
+		discardEd25519(out, claims)
+		return nil, err
+	}
+	return out, nil
+}
+
+// discardEd25519 is discardSecp.
+func discardEd25519(out []byte, claims []rfc9591.Claim) {
+	clear(out)
+	for _, c := range claims {
+		clear(c.Share)
+	}
+}
+
+// respond is as with secp256k1.
+func (b edwardsBatch) respond(h *heldNonces, set []NonceCommitment) ([]byte, []rfc9591.Claim, error) {
 	signers, err := edwardsSet(h.n, h.t, set)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	inputs, err := b.inputs(h, set)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	sessions, err := rfc9591.NewSessions(signers, inputs)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	id := edwardsID(h.index)
 	claims := make([]rfc9591.Claim, len(sessions))
@@ -146,17 +167,12 @@ func (b edwardsBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error)
 	for i := range sessions {
 		share, err := sessions[i].Sign(b[i].nonce, b[i].share, id)
 		if err != nil {
-			clear(out)
-			return nil, fmt.Errorf("item %d: %w", i, err)
+			return out, claims, fmt.Errorf("item %d: %w", i, err)
 		}
 		claims[i] = rfc9591.Claim{Session: &sessions[i], ID: id, Share: share}
 		out = append(out, share...)
 	}
-	if !rfc9591.VerifyBatch(claims) {
-		clear(out)
-		return nil, ErrSelfCheck
-	}
-	return out, nil
+	return out, claims, nil
 }
 
 // inputs are those of the batch's sessions. The order of the own nonces is known.

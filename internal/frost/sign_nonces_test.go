@@ -1,6 +1,7 @@
 package frost
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,6 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
+	"github.com/frostfleet/frostfleet/internal/frost/rfc9591"
 )
 
 // mustBeUsed fails unless the nonces are gone.
@@ -172,6 +176,45 @@ func TestSelfCheck(t *testing.T) {
 			t.Fatalf("got %x, %v, want the self-check to fail", shares, err)
 		}
 		mustBeUsed(t, g.nonces[0], g.set)
+	})
+}
+
+// Nothing of shares that stay in the node is left, in whatever form they were.
+func TestDiscardedSharesAreWiped(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s Suite) {
+		g := commitAll(t, s, newItems(t, s, 3, 2, 2), upTo(2))
+		held := g.nonces[0].held.Load()
+		var out []byte
+		var err error
+		kept := [][]byte{}
+		switch batch := held.batch.(type) {
+		case secpBatch:
+			var claims []bip445.Claim
+			if out, claims, err = batch.respond(held, g.set); err != nil {
+				t.Fatal(err)
+			}
+			discardSecp(out, append(claims, bip445.Claim{})) // one that was not made
+			for _, c := range claims {
+				kept = append(kept, c.Sig.Bytes())
+			}
+		case edwardsBatch:
+			var claims []rfc9591.Claim
+			if out, claims, err = batch.respond(held, g.set); err != nil {
+				t.Fatal(err)
+			}
+			discardEd25519(out, append(claims, rfc9591.Claim{}))
+			for _, c := range claims {
+				kept = append(kept, c.Share)
+			}
+		}
+		if len(out) != 2*ScalarSize || len(kept) != 2 {
+			t.Fatalf("%d bytes of shares, %d of them", len(out), len(kept))
+		}
+		for _, share := range append(kept, out[:ScalarSize], out[ScalarSize:]) {
+			if !bytes.Equal(share, make([]byte, ScalarSize)) {
+				t.Errorf("%x is left", share)
+			}
+		}
 	})
 }
 

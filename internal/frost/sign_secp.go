@@ -185,16 +185,41 @@ func (b secpBatch) draw(rand io.Reader, session [32]byte, items []Item) ([]*bip4
 }
 
 func (b secpBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
+	out, claims, err := b.respond(h, set)
+	if err == nil && !bip445.VerifyBatch(claims) {
+		err = ErrSelfCheck
+	}
+	if err != nil {
+		discardSecp(out, claims)
+		return nil, err
+	}
+	return out, nil
+}
+
+// discardSecp wipes shares that stay here, in both forms: one that fails its check may tell of the
+// secret share.
+func discardSecp(out []byte, claims []bip445.Claim) {
+	clear(out)
+	for _, c := range claims {
+		if c.Sig != nil {
+			c.Sig.Zero()
+		}
+	}
+}
+
+// respond makes the shares, unchecked, also as what is to be checked of them. With an error they are
+// those that were made before it.
+func (b secpBatch) respond(h *heldNonces, set []NonceCommitment) ([]byte, []bip445.Claim, error) {
 	signers, err := bip445.NewSignerSet(h.n, h.t, indexes(set))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	own, _ := signers.Position(h.index)
 	nonces := make([][]*bip445.PubNonce, len(b))
 	for i := range b {
 		var blame []*Blame
 		if nonces[i], blame = decodeNonces(Secp256k1TR, set, i, bip445.PubNonceFromWire); blame != nil {
-			return nil, blame[0]
+			return nil, nil, blame[0]
 		}
 	}
 	openings := make([]bip445.Opening, len(b))
@@ -206,16 +231,14 @@ func (b secpBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
 	for i, session := range bip445.NewSessions(signers, openings) {
 		share, err := session.Respond(b[i].nonce, b[i].share, h.index)
 		if err != nil {
-			return nil, fmt.Errorf("item %d: %w", i, err)
+			return out, claims, fmt.Errorf("item %d: %w", i, err)
 		}
 		claims[i] = bip445.Claim{Session: session, ID: h.index, Sig: share, Nonce: nonces[i][own], Pubshare: b[i].pubshare}
-		out = append(out, share.Bytes()...)
+		encoded := share.Bytes()
+		out = append(out, encoded...)
+		clear(encoded)
 	}
-	if !bip445.VerifyBatch(claims) {
-		clear(out)
-		return nil, ErrSelfCheck
-	}
-	return out, nil
+	return out, claims, nil
 }
 
 // secpAggregator is aggregator for secp256k1-tr.

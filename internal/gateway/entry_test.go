@@ -57,11 +57,12 @@ func TestEntryOverJunk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	_, stop := w.start()
-	w.startNode()
+	stopNode := w.startNode()
 	job, id := w.newJob(time.Minute)
 	w.Publish(job)
 	w.Result(id)
 	stop()
+	stopNode() // one that runs ends when it sees that KEYS is another stream
 	messages := w.keys()
 	e := w.head()
 	admin := w.Bus.Conn().JS

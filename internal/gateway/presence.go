@@ -36,7 +36,7 @@ func (g *Gateway) newBeat() *presence.Beat {
 	})
 }
 
-func count(n int) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }
+func count(n int) uint32 { return uint32(min(max(int64(n), 0), math.MaxUint32)) }
 
 // leaveTime is how long the last heartbeat may take.
 const leaveTime = 2 * time.Second

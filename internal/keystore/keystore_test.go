@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -172,7 +173,7 @@ func TestKeyIndex(t *testing.T) {
 	if err := s.Certify(r); err != nil {
 		t.Fatal(err)
 	}
-	for _, i := range []int{-1, 4, 1 << 40} {
+	for _, i := range []int{-1, 4, math.MaxInt/2 + 1} {
 		if _, err := s.Key(r.Batch, i); !errors.Is(err, ErrUnknown) {
 			t.Errorf("key %d gave %v", i, err)
 		}

@@ -36,20 +36,10 @@ func TestEachIsHelped(t *testing.T) {
 
 // Those who are at work do not help, and the caller does not wait for them.
 func TestEachOfABusyPool(t *testing.T) {
-	p := New()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go p.Run(ctx)
-	block := make(chan struct{})
-	var busy sync.WaitGroup
-	for range max(1, runtime.GOMAXPROCS(0)-1) {
-		busy.Add(1)
-		p.Go(false, "", func() { busy.Done(); <-block })
-	}
-	busy.Wait()
+	p, release := busyPool(t)
 	calls := 0
 	p.Each(100, func(int) { calls++ }) // without a lock: by the caller alone
-	close(block)
+	release()
 	if calls != 100 {
 		t.Errorf("%d calls", calls)
 	}

@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// Urgent work overtakes bulk work that waits, and has a worker of its own when
-// all others are held by bulk work.
-func TestUrgentWorkOvertakes(t *testing.T) {
-	p := New()
+// busyPool is a pool that runs until the test ends, and has no worker left for bulk work until
+// release is called.
+func busyPool(t *testing.T) (p *Pool, release func()) {
+	p = New()
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+	t.Cleanup(cancel)
 	go p.Run(ctx)
 	block := make(chan struct{})
 	var busy sync.WaitGroup
@@ -21,7 +21,14 @@ func TestUrgentWorkOvertakes(t *testing.T) {
 		busy.Add(1)
 		p.Go(false, "", func() { busy.Done(); <-block })
 	}
-	busy.Wait() // no worker is left for bulk
+	busy.Wait()
+	return p, func() { close(block) }
+}
+
+// Urgent work overtakes bulk work that waits, and has a worker of its own when
+// all others are held by bulk work.
+func TestUrgentWorkOvertakes(t *testing.T) {
+	p, release := busyPool(t)
 	bulk := make(chan struct{})
 	p.Go(false, "", func() { close(bulk) })
 	urgent := make(chan struct{})
@@ -54,7 +61,7 @@ func TestUrgentWorkOvertakes(t *testing.T) {
 	if order[0] != "first" || order[1] != "second" {
 		t.Errorf("order %v", order)
 	}
-	close(block)
+	release()
 	<-bulk
 }
 

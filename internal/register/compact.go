@@ -2,13 +2,11 @@ package register
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -35,20 +33,6 @@ const (
 	noteFile    = "compacting.json"
 )
 
-// note is what is known of KEYS before it is deleted.
-type note struct {
-	Version     int      `json:"version"`
-	Fleet       string   `json:"fleet"`
-	StreamID    string   `json:"stream_id"`
-	LastSeq     uint64   `json:"last_seq"`
-	Config      []byte   `json:"config"`
-	Manifests   [][]byte `json:"manifests"`
-	Successions [][]byte `json:"successions"` // since version 2
-	Entries     Summary  `json:"entries"`
-}
-
-const noteVersion = 2
-
 // Compaction is one, in a folder.
 type Compaction struct {
 	Dir     string
@@ -59,9 +43,6 @@ type Compaction struct {
 	Entry   func(*Entry)      // for progress
 	step    func(string) error
 }
-
-// ErrInUse says that programs of the fleet run.
-var ErrInUse = errors.New("programs of the fleet run")
 
 // ErrForeign says that KEYS has what this program can't judge: with another manifest, or
 // by a later program, it may be an entry.
@@ -188,44 +169,6 @@ func (c *Compaction) read(f func(*Entry) error) (Summary, error) {
 	return sum, nil
 }
 
-// note reads the file again, compares it with KEYS, and notes what KEYS is.
-func (c *Compaction) note(ctx context.Context) (*note, error) {
-	if err := c.tell("verify the export"); err != nil {
-		return nil, err
-	}
-	n := &note{Version: noteVersion, Fleet: c.Lineage.Pinned().Fleet}
-	var err error
-	if n.StreamID, err = c.Bus.StreamID(ctx, bus.Keys); err != nil {
-		return nil, err
-	}
-	if n.LastSeq, err = c.Bus.LastSeq(ctx, bus.Keys); err != nil {
-		return nil, err
-	}
-	if n.Config, err = c.Bus.Config(ctx, bus.Keys); err != nil {
-		return nil, err
-	}
-	if err = c.noteManifests(ctx, n); err != nil {
-		return nil, err
-	}
-	if n.Entries, err = c.compare(ctx, false); err != nil {
-		return nil, err
-	}
-	data, err := json.Marshal(n)
-	if err != nil {
-		return nil, err
-	}
-	part := filepath.Join(c.Dir, noteFile+".part")
-	file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	_, err = file.Write(data)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return nil, err
-	}
-	return n, errors.Join(os.Rename(part, filepath.Join(c.Dir, noteFile)), secret.SyncDir(c.Dir))
-}
-
 // compare fails unless KEYS has the file's entries, and no others unless it may: the
 // fleet may have run since a compaction ended halfway, and made some.
 func (c *Compaction) compare(ctx context.Context, more bool) (Summary, error) {
@@ -254,57 +197,6 @@ func (c *Compaction) compare(ctx context.Context, more bool) (Summary, error) {
 			"earlier compaction, give another folder", c.path(), inFile.Len(), inKeys.Len(), others.Len())
 	}
 	return sum, nil
-}
-
-// maxNoted bounds the manifests that are noted, and the successions.
-const maxNoted = 1 << 13
-
-// noteManifests notes the fleet's manifests, also those that nodes may still come to approve,
-// and what proves that one follows another: of those that nobody goes by, too, if two follow
-// one.
-func (c *Compaction) noteManifests(ctx context.Context, n *note) error {
-	seen := map[[32]byte]bool{}
-	err := each(ctx, c.Bus, wire.Manifests, func(data []byte) bool {
-		m, err := wire.ParseManifest(data)
-		if err == nil && m.FleetID() == c.Lineage.Pinned().FleetID() && !seen[m.Hash()] {
-			seen[m.Hash()] = true
-			n.Manifests = append(n.Manifests, data)
-		}
-		return len(n.Manifests) < maxNoted
-	})
-	if err != nil {
-		return err
-	}
-	clear(seen)
-	return each(ctx, c.Bus, wire.Successions, func(data []byte) bool {
-		if _, next, err := openSuccession(c.Lineage, data); err == nil && !seen[next.Hash()] {
-			seen[next.Hash()] = true
-			n.Successions = append(n.Successions, data)
-		}
-		return len(n.Successions) < maxNoted
-	})
-}
-
-// noted is the note of an earlier run, nil if there is none.
-func (c *Compaction) noted() (*note, error) {
-	data, err := os.ReadFile(filepath.Join(c.Dir, noteFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	var n note
-	if err == nil {
-		err = json.Unmarshal(data, &n)
-	}
-	if err == nil && (n.Version < 1 || n.Version > noteVersion || n.Fleet != c.Lineage.Pinned().Fleet) {
-		err = fmt.Errorf("a compaction of fleet %q, format %d", n.Fleet, n.Version)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(c.Dir, noteFile), err)
-	}
-	if _, err := c.read(func(*Entry) error { return nil }); err != nil {
-		return nil, fmt.Errorf("the file that KEYS is to be made of: %w", err)
-	}
-	return &n, nil
 }
 
 // delete deletes the KEYS that was exported, and no other.
@@ -369,51 +261,4 @@ func (c *Compaction) check(ctx context.Context, _ *note) error {
 	}
 	_, err := c.compare(ctx, true)
 	return err
-}
-
-// listenTime is longer than a program that runs is silent.
-var listenTime = 3 * time.Second
-
-// InUse fails with ErrInUse if a node answers that an Asker asks, or if a node or a gateway
-// publishes heartbeats. Nothing vouches for that: whoever can speak on the bus can hold it up.
-func InUse(ctx context.Context, b *bus.Bus, askers ...*Asker) error {
-	before, err := heartbeats(ctx, b)
-	if err != nil {
-		return err
-	}
-	for _, a := range askers {
-		for _, n := range AskAll(ctx, a) {
-			if n.Error == "" {
-				return fmt.Errorf("%w: node %d answers; stop all workers and gateways first", ErrInUse, n.Node)
-			}
-		}
-	}
-	select {
-	case <-time.After(listenTime):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	after, err := heartbeats(ctx, b)
-	if err != nil {
-		return err
-	}
-	for subject, seq := range after {
-		if seq != before[subject] {
-			return fmt.Errorf("%w: something publishes %s; stop all workers and gateways first", ErrInUse, subject)
-		}
-	}
-	return nil
-}
-
-func heartbeats(ctx context.Context, b *bus.Bus) (map[string]uint64, error) {
-	all := map[string]uint64{}
-	there, err := b.Exists(ctx, bus.Presence)
-	if err != nil || !there {
-		return all, err
-	}
-	messages, err := b.Slots(ctx, bus.Presence, "presence.>")
-	for _, m := range messages {
-		all[m.Subject] = m.Seq
-	}
-	return all, err
 }

@@ -86,6 +86,7 @@ var namesKinds = map[string]string{
 	"internal/protocol/keygen.go":           "reports",
 	"internal/protocol/signing.go":          "reports",
 	"internal/protocol/mover.go":            "reports",
+	"internal/protocol/mover_entry.go":      "reports",
 
 	"internal/directory/answer.go": "which results have signatures to count",
 	"internal/directory/job.go":    "whose keys are counted in KEYS",

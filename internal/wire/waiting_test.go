@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func TestLifeOfJobs(t *testing.T) {
 		"more than an hour": {func(j *Job) { j.ExpiresAfter = 3601 }, CodeMalformedJob},
 		"no time":           {func(j *Job) { j.ExpiresAfter = 0 }, CodeMalformedJob},
 		"less than none":    {func(j *Job) { j.ExpiresAfter = -1 }, CodeMalformedJob},
-		"overflow":          {func(j *Job) { j.ExpiresAfter = 1 << 62 }, CodeMalformedJob},
+		"overflow":          {func(j *Job) { j.ExpiresAfter = math.MaxInt/2 + 1 }, CodeMalformedJob},
 		"too far":           {func(j *Job) { j.ApproveUntil = f.now.Add(MaxWait + ClockSkew + time.Second) }, CodeExpiryTooFar},
 		"over":              {func(j *Job) { j.ApproveUntil = f.now.Add(-10 * time.Minute) }, CodeExpired},
 		"its last minutes":  {func(j *Job) { j.ApproveUntil = f.now.Add(-9 * time.Minute) }, ""},

@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"slices"
 	"time"
 
@@ -121,7 +122,7 @@ func (o offers) each(offer func(id string) (dealt int, err error)) error {
 		ids          []string
 		bytes, count int
 	}{
-		{o.late, 1 << 62, 1 << 62}, // no room: their deals are there
+		{o.late, math.MaxInt, math.MaxInt}, // no room: their deals are there
 		{o.joined, maxOffered / 2, maxOffers / 2},
 		{o.others, maxOffered / 2, maxOffers / 2},
 	} {

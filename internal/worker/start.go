@@ -11,9 +11,10 @@ import (
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
-// start reads the logs up to their present end, CONTROL first, and rounds, KEYS and SIGN before WORK, so
+// start reads the logs up to their present end, CONTROL first, and KEYS, rounds and SIGN before WORK, so
 // that the machine knows what it published in an earlier life before it is asked
-// to publish anything.
+// to publish anything. KEYS comes before the rounds: these have more than an hour of batches, and
+// those that are in KEYS need not be opened, nor kept until their entries come.
 func (m *member) start(ctx context.Context) error {
 	if !m.hosted() { // one for all members
 		m.run.Go(func() { m.cfg.Provider.Watch(ctx) })
@@ -37,14 +38,14 @@ func (m *member) start(ctx context.Context) error {
 	if err := m.followControl(ctx); err != nil {
 		return err
 	}
+	if err := m.run.Follow(ctx, bus.Keys, from, bus.FollowOptions{StreamID: m.keysID}); err != nil {
+		return err
+	}
 	rounds := m.run.FollowFirstRounds
 	if m.hosted() { // the bus was configured for another manifest: this one's own rounds may be among the rest
 		rounds = m.run.FollowRounds
 	}
 	if err := rounds(ctx); err != nil {
-		return err
-	}
-	if err := m.run.Follow(ctx, bus.Keys, from, bus.FollowOptions{StreamID: m.keysID}); err != nil {
 		return err
 	}
 	if err := m.recertify(); err != nil { // what KEYS did not complete

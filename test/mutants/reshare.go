@@ -39,7 +39,7 @@ var reshareMutants = []Mutant{
 		killed("what stands in no slot of the attempt is held nowhere", inBoard, "TestSlicesThatAreNone"),
 	edit("a deal of a slice may have any size", "internal/board/reshares.go", " || len(body) > a.MaxDeal(a.next)", "").
 		killed("what is held of an attempt is bounded by its task", inProtocol, "TestSliceThatIsTooLarge"),
-	never("a second task of a number takes the place of the first", "internal/protocol/mover.go",
+	never("a second task of a number takes the place of the first", "internal/protocol/mover_watch.go",
 		"r.Context() != one.Context() && p.seen.Context() == one.Context()").
 		killed("a gateway that lies holds no attempt up", inProtocol, "TestSecondTasksOfANumber"),
 	never("a number that is taken is refused in silence", "internal/protocol/reshare_receive.go", "n.holdsOther(r, work)").

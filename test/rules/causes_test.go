@@ -122,6 +122,12 @@ var scenarios = map[string]scenario{
 		},
 		firing: []string{"FrostfleetCrosscheck worker-1"},
 	},
+	"sessions that another implementation does not look at": {
+		change: func(f fleet) {
+			f.set(`frostfleet_crosscheck_total{suite="ed25519", result="not_comparable", %s}`, worker(1), counter, 1)
+		},
+		firing: []string{"FrostfleetCrosscheckBlind worker-1"},
+	},
 	"two nodes": {
 		change: func(f fleet) { f.kill(2); f.kill(3) },
 		firing: []string{"FrostfleetMarginGone", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"},

@@ -1,11 +1,9 @@
 package sim
 
 import (
-	"cmp"
 	"encoding/json"
 	"maps"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -35,12 +33,6 @@ type change struct {
 
 	steps  map[lineageStep]*wire.Lineage
 	parsed map[string]*wire.Manifest
-}
-
-// approval is what an operator accepted.
-type approval struct {
-	next   [32]byte
-	signed *wire.SuccessorApproval
 }
 
 // shapes are thresholds and sizes of next manifests.
@@ -195,70 +187,6 @@ func (c *change) invite(m *machine) {
 // runs reports whether a node's process is to run.
 func (c *change) runs(m *machine) bool { return m.manifest == m.w.manifest || m.invited }
 
-// approve is what a node's operator does on its machine.
-func (c *change) approve(m *machine, next *wire.Manifest, forced bool) {
-	if m.disk.approved.next != [32]byte{} {
-		return
-	}
-	c.w.tracef("the operator of %s%d approves %x, forced %t", m.letter(), m.index, next.Hash(), forced)
-	c.decide(m, approval{next.Hash(), c.sign(m, next, forced)})
-	c.inviteBeside(m, next.Hash())
-}
-
-// decide is what an operator's node goes by.
-func (c *change) decide(m *machine, a approval) {
-	m.disk.approved = a
-	if m.life != nil {
-		m.life.step(protocol.SuccessorChanged{Next: a.next})
-	}
-}
-
-// takeBack takes an approval back, if nothing was dealt by it, and gives it again later.
-func (c *change) takeBack(m *machine) {
-	a := m.disk.approved
-	if a.next == [32]byte{} || m.disk.dealt != [32]byte{} {
-		return
-	}
-	c.w.happened(ApprovalTaken)
-	c.decide(m, approval{})
-	c.later(c.between(time.Second, 5*time.Second), func() {
-		if m.disk.approved.next == [32]byte{} {
-			c.decide(m, a)
-		}
-	})
-}
-
-// sign has a node's device approve a manifest.
-func (c *change) sign(m *machine, next *wire.Manifest, forced bool) *wire.SuccessorApproval {
-	a := &wire.SuccessorApproval{Node: uint32(m.index), Next: next.Hash(), Forced: forced}
-	a.Attestation = m.attest(a.Leaf(m.manifest))
-	if c.signed[a.Next] == nil {
-		c.signed[a.Next] = map[int]bool{}
-	}
-	c.signed[a.Next][m.index] = c.signed[a.Next][m.index] || forced
-	return a
-}
-
-// counts reports whether so many devices approved a manifest as it takes, by a count of
-// what they signed.
-func (c *change) counts(next [32]byte) bool {
-	n, t, forced := c.w.manifest.N, c.w.manifest.T, 0
-	for _, f := range c.signed[next] {
-		if f {
-			forced++
-		}
-	}
-	return 2*len(c.signed[next]) > n+t-1 || forced >= t
-}
-
-func (c *change) inviteBeside(m *machine, hash [32]byte) {
-	for _, other := range m.beside {
-		if other.manifest.Hash() == hash && !other.invited {
-			c.later(c.between(0, time.Second), func() { c.invite(other) })
-		}
-	}
-}
-
 func (c *change) setPace(run bool) {
 	hash := c.next.Hash()
 	c.pace = &wire.Pace{Version: wire.PaceVersion, Manifest: hash[:], Run: run}
@@ -275,20 +203,6 @@ func (c *change) paceNow() *wire.Pace {
 		return nil
 	}
 	return c.pace
-}
-
-// fork has operators forced to approve two manifests.
-func (c *change) fork() {
-	c.w.happened(ForcedFork)
-	c.forked = true
-	c.store(c.other)
-	for _, next := range []*wire.Manifest{c.next, c.other} {
-		s := wire.Succession{Version: wire.SuccessionVersion, Manifest: must(json.Marshal(next))}
-		for _, m := range c.w.crew(c.w.manifest)[:c.w.manifest.T] {
-			s.Approvals = append(s.Approvals, *c.sign(m, next, true))
-		}
-		c.w.bus.keys.put(wire.SuccessionSubject(next.Hash()), wire.Encode(&s), -1)
-	}
 }
 
 // proofs are the successions that KEYS has.
@@ -313,120 +227,4 @@ func (c *change) heal() {
 		c.invite(m)
 	}
 	c.setPace(true)
-}
-
-// patience is how long keys may take to move in a fleet that is well, whatever a gateway had lied. Most
-// worlds need a minute or two; where a gateway has lied and restarted in the middle of its lies, it may wait
-// for as long as WORK has one of its tasks, ten minutes. A new node that lies makes attempts take that long:
-// in such worlds nobody waits for longer than forLiars.
-const (
-	patience = 12 * time.Minute
-	forLiars = 2 * time.Minute
-)
-
-// lied reports whether a node did what may keep a batch for long.
-func (c *change) lied() bool {
-	for _, f := range []Fault{NewRefuses, NewComplains, NewCertifies} {
-		if c.w.counts[f] > 0 {
-			return true
-		}
-	}
-	return c.w.plan.liar >= 0 || c.w.plan.lies
-}
-
-// settled reports whether all keys have moved that are to.
-func (c *change) settled() bool {
-	if c == nil || c.forked || c.tookOver {
-		return true
-	}
-	for _, batch := range slices.Sorted(values(c.w.check.announced)) {
-		if why := c.lacks(batch); why != "" {
-			if waited := c.w.elapsed - c.since; waited > forLiars && c.lied() {
-				return true
-			} else if waited > patience {
-				c.w.fail(RuleMoves, "batch %s has not moved %s after the fleet was healed: %s", batch, patience, why)
-			}
-			return false
-		}
-	}
-	return true
-}
-
-// lacks says why a batch is not where it is to be.
-func (c *change) lacks(batch string) string {
-	at := c.w.latestOf(batch)
-	if at.manifest != c.next {
-		return "KEYS has no later generation"
-	}
-	for _, m := range c.w.crew(c.next) {
-		if r := m.disk.records[at.BatchRef]; r == nil || !r.complete {
-			return "a new node has no usable share"
-		}
-	}
-	return ""
-}
-
-// signs reports, once, that all keys are to sign where they are now.
-func (c *change) signs() bool {
-	if c == nil || c.resigned {
-		return false
-	}
-	c.resigned = true
-	return true
-}
-
-// over reports whether nothing more is to happen.
-func (c *change) over() bool { return c != nil && c.tookOver }
-
-// placed is a generation of a batch, and whose nodes have it.
-type placed struct {
-	wire.BatchRef
-	manifest *wire.Manifest
-}
-
-// latestOf is the highest generation that KEYS has all of.
-func (w *world) latestOf(batch string) placed {
-	at := placed{wire.BatchRef{ID: batch}, w.manifest}
-	if w.change == nil {
-		return at
-	}
-	for _, e := range w.wholeIn(batch) {
-		at.Generation, at.manifest = e.Generation, w.all.Manifest(e.Manifest)
-	}
-	return at
-}
-
-// manifestSet are all manifests of a world, whether anybody is to go by them or not.
-type manifestSet map[[32]byte]*wire.Manifest
-
-func (s manifestSet) Manifest(hash [32]byte) *wire.Manifest { return s[hash] }
-
-func (w *world) include(m *wire.Manifest) {
-	if w.all == nil {
-		w.all = manifestSet{}
-	}
-	w.all[m.Hash()] = m
-	w.manifests = append(w.manifests, m)
-}
-
-func (w *world) widest() *wire.Manifest {
-	return slices.MaxFunc(w.manifests, func(a, b *wire.Manifest) int { return cmp.Compare(a.N, b.N) })
-}
-
-// crew are the nodes of a manifest, by index.
-func (w *world) crew(m *wire.Manifest) (crew []*machine) {
-	for _, one := range w.machines {
-		if one.manifest.Hash() == m.Hash() {
-			crew = append(crew, one)
-		}
-	}
-	return crew
-}
-
-// letter tells the nodes of the founding manifest from others, in a trace.
-func (m *machine) letter() string {
-	if m.manifest == m.w.manifest {
-		return "w"
-	}
-	return "x"
 }

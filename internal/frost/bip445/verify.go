@@ -61,7 +61,8 @@ func VerifyBatch(claims []Claim) bool {
 		return c.Session.Verify(c.Sig, c.Nonce, c.Pubshare, c.ID)
 	}
 	weights := bip340.Weights(hashClaims(claims))
-	sum := secp.NewScalar()
+	sum, weighted := secp.NewScalar(), secp.NewScalar()
+	defer func() { sum.Zero(); weighted.Zero() }() // own shares that fail leave nothing behind
 	scalars := make([]*Scalar, 0, 3*len(claims))
 	points := make([]vartime.Point, 0, 3*len(claims))
 	for i, c := range claims {
@@ -72,7 +73,7 @@ func VerifyBatch(claims []Claim) bool {
 		}
 		a := weights.At(i)
 		odd := s.r.YIsOdd()
-		sum.Add(sum, secp.NewScalar().Multiply(a, c.Sig))
+		sum.Add(sum, weighted.Multiply(a, c.Sig))
 		ab := secp.NewScalar().Multiply(a, s.b)
 		// The first nonce changes sign and not its weight, which is short.
 		scalars = append(scalars, a, ab.ConditionalNegate(ab, bit(odd)), secp.NewScalar().Multiply(a, s.weightOf(pos)))
@@ -86,10 +87,17 @@ func VerifyBatch(claims []Claim) bool {
 // were hashed from.
 func hashClaims(claims []Claim) [32]byte {
 	parts := make([][]byte, 0, 8*len(claims))
-	for _, c := range claims {
+	shares := make([][]byte, len(claims))
+	defer func() {
+		for _, share := range shares {
+			clear(share)
+		}
+	}()
+	for i, c := range claims {
 		s := c.Session
+		shares[i] = c.Sig.Bytes()
 		parts = append(parts, binary.BigEndian.AppendUint32(nil, uint32(c.ID)), s.tweak.sign().Bytes(),
-			c.Sig.Bytes(), s.b.Bytes(), s.e.Bytes(), s.r.AppendWire(nil),
+			shares[i], s.b.Bytes(), s.e.Bytes(), s.r.AppendWire(nil),
 			c.Nonce.AppendWire(nil), c.Pubshare.p.AppendWire(nil))
 	}
 	return claimTag.Hash(parts...)

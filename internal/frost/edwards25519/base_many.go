@@ -128,7 +128,7 @@ func (b *baseTerms) set(scalar *[ScalarSize]byte) {
 		if pos < baseLast {
 			d = d&(1<<baseBits-1) - baseDigit
 		}
-		if sign := d >> 63 & 1; d != 0 {
+		if sign := d >> (bits.UintSize - 1) & 1; d != 0 {
 			b.of[b.n], b.signs[b.n] = row[(d^-sign)+sign-1], sign
 			b.n++
 		}
