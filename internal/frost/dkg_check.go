@@ -1,6 +1,9 @@
 package frost
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // The two batch checks. Many equations of the form s·G = sum of points become
 // one: each is multiplied by a random weight of 128 bits and all are added. If
@@ -56,13 +59,18 @@ func (s *session[S, P]) proofs(dealer int) ([]proof[S, P], error) {
 	if len(d.Proofs) == 0 {
 		return nil, &BlameError{Dealer: dealer, Code: CodeMalformed, Reason: "without its proofs"}
 	}
-	out := make([]proof[S, P], s.K)
+	out, nonces, points := make([]proof[S, P], s.K), make([]byte, 0, s.K*size), make([]P, s.K)
+	for b := range slices.Chunk(d.Proofs, size+ScalarSize) {
+		nonces = append(nonces, b[:size]...)
+	}
+	refused, err := s.decodeDealt(points, nonces)
 	for key := range out {
 		b := d.Proofs[key*(size+ScalarSize):][:size+ScalarSize]
-		if err := s.decodeDealt(&out[key].nonce, b[:size]); err != nil {
+		if key == refused {
 			return nil, &BlameError{Dealer: dealer, Code: pointCode(err),
 				Reason: fmt.Sprintf("proof of key %d: %v", key, err)}
 		}
+		out[key].nonce = points[key]
 		if err := s.decodeScalar(&out[key].response, b[size:]); err != nil {
 			return nil, &BlameError{Dealer: dealer, Code: CodeProof,
 				Reason: fmt.Sprintf("proof of key %d: the scalar is not canonical", key)}

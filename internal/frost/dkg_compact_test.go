@@ -204,7 +204,7 @@ func FuzzExpandPoints(f *testing.F) {
 		}
 		var g secpGroup
 		for p := range slices.Chunk(points, 64) {
-			if err := g.decodeDealt(new(vartime.Point), p); err != nil {
+			if _, err := g.decodeDealt(make([]vartime.Point, 1), p); err != nil {
 				t.Fatalf("%x becomes %x: %v", compact, p, err)
 			}
 		}

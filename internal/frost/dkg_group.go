@@ -31,10 +31,10 @@ type group[S, P any] interface {
 	interpolatingValue(indices []int, index int) *S
 
 	// appendDealt appends scalars[i]·G as deals carry it, for random scalars; many at
-	// once cost less. decodeDealt reads one, and its result is in the prime-order group
-	// and not the identity.
+	// once cost less. decodeDealt reads as many as points, which are then in the prime-order
+	// group and not the identity, or returns the first place where that can't be, and why; else -1.
 	appendDealt(dst []byte, scalars []*S) []byte
-	decodeDealt(dst *P, b []byte) error
+	decodeDealt(points []P, b []byte) (refused int, err error)
 
 	baseMult(s *S) *P
 	// isSumVartime reports whether p is the sum of scalars[i]·points[i].
@@ -47,8 +47,10 @@ type group[S, P any] interface {
 	isIdentity(p *P) bool
 
 	// appendPoint appends the wire encoding of p, not the identity, and
-	// publicKey makes a public key of one wire encoding.
+	// publicKey makes a public key of one wire encoding. appendPoints does that for many, of
+	// public data, which cost less.
 	appendPoint(dst []byte, p *P) []byte
+	appendPoints(dst []byte, points []P) []byte
 	publicKey(wire []byte) []byte
 	// decodePoint and decodeKey read a wire point and a public key that are known to
 	// be of prime order.
@@ -106,13 +108,14 @@ func (secpGroup) appendDealt(dst []byte, scalars []*secp.Scalar) []byte {
 	return dst
 }
 
-func (secpGroup) decodeDealt(dst *vartime.Point, b []byte) error {
-	p, ok := vartime.Decode(b)
-	if !ok {
-		return vartime.ErrPoint
+func (g secpGroup) decodeDealt(points []vartime.Point, b []byte) (refused int, err error) {
+	size := len(b) / max(len(points), 1)
+	for i := range points {
+		if err := g.decodePoint(&points[i], b[i*size:][:size]); err != nil {
+			return i, err
+		}
 	}
-	*dst = p
-	return nil
+	return -1, nil
 }
 
 func (secpGroup) baseMult(s *secp.Scalar) *vartime.Point {
@@ -140,8 +143,20 @@ func (secpGroup) appendPoint(dst []byte, p *vartime.Point) []byte {
 	return p.AppendWire(dst)
 }
 
-func (g secpGroup) decodePoint(dst *vartime.Point, wire []byte) error {
-	return g.decodeDealt(dst, wire)
+func (secpGroup) appendPoints(dst []byte, points []vartime.Point) []byte {
+	for i := range points {
+		dst = points[i].AppendWire(dst)
+	}
+	return dst
+}
+
+func (secpGroup) decodePoint(dst *vartime.Point, wire []byte) error {
+	p, ok := vartime.Decode(wire)
+	if !ok {
+		return vartime.ErrPoint
+	}
+	*dst = p
+	return nil
 }
 
 func (secpGroup) decodeKey(dst *vartime.Point, publicKey []byte) error {
@@ -196,13 +211,8 @@ func (edwardsGroup) appendDealt(dst []byte, scalars []*edwards25519.Scalar) []by
 	return edwards25519.AppendDivided(dst, scalars)
 }
 
-func (edwardsGroup) decodeDealt(dst *edwards25519.Point, b []byte) error {
-	p, err := edwards25519.DecodeDivided(b)
-	if err != nil {
-		return err
-	}
-	*dst = *p
-	return nil
+func (edwardsGroup) decodeDealt(points []edwards25519.Point, b []byte) (refused int, err error) {
+	return edwards25519.DecodeDividedAll(points, b)
 }
 
 func (edwardsGroup) baseMult(s *edwards25519.Scalar) *edwards25519.Point {
@@ -238,6 +248,14 @@ func (edwardsGroup) publicKey(wire []byte) []byte          { return append([]byt
 func (edwardsGroup) appendPoint(dst []byte, p *edwards25519.Point) []byte {
 	b := edwards25519.Encode(p)
 	return append(dst, b[:]...)
+}
+
+func (edwardsGroup) appendPoints(dst []byte, points []edwards25519.Point) []byte {
+	for _, p := range edwards25519.Affines(points) {
+		b := p.Encode()
+		dst = append(dst, b[:]...)
+	}
+	return dst
 }
 
 func (edwardsGroup) decodePoint(dst *edwards25519.Point, wire []byte) error {

@@ -146,12 +146,10 @@ func (d *Deal) malformed(p *dealing) string {
 
 // commitments decodes the commitments of the i-th deal into points.
 func (s *session[S, P]) commitments(points []P, i int) error {
-	size, count := s.Suite.PointSize(), s.committed()
-	for m := range points {
-		if err := s.decodeDealt(&points[m], s.deals[i].Commitments[m*size:][:size]); err != nil {
-			return &BlameError{Dealer: s.dealers[i], Code: pointCode(err),
-				Reason: fmt.Sprintf("commitment %d of key %d: %v", m%count+s.lowest(), m/count, err)}
-		}
+	if m, err := s.decodeDealt(points, s.deals[i].Commitments); err != nil {
+		count := s.committed()
+		return &BlameError{Dealer: s.dealers[i], Code: pointCode(err),
+			Reason: fmt.Sprintf("commitment %d of key %d: %v", m%count+s.lowest(), m/count, err)}
 	}
 	return nil
 }
@@ -192,7 +190,6 @@ func (s *session[S, P]) appendSums(dst []byte, sums []P) ([]byte, error) {
 		if s.isIdentity(&sums[m]) {
 			return nil, ErrIdentitySum
 		}
-		dst = s.appendPoint(dst, &sums[m])
 	}
-	return dst, nil
+	return s.appendPoints(dst, sums), nil
 }

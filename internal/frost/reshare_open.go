@@ -153,15 +153,17 @@ func (r *resharing[S, P]) blame(
 
 // public encodes the keys, as they were, and the new commitments.
 func (r *resharing[S, P]) public() (*Public, error) {
-	out := &Public{Commitments: make([]byte, 0, r.K*r.T*r.Suite.PointSize())}
+	size := r.Suite.PointSize()
+	keys := r.appendPoints(make([]byte, 0, r.K*size), r.keys)
+	sums, err := r.appendSums(make([]byte, 0, len(r.sums)*size), r.sums)
+	if err != nil {
+		return nil, err
+	}
+	out := &Public{Commitments: make([]byte, 0, len(keys)+len(sums))}
 	for key := range r.K {
 		out.PublicKeys = append(out.PublicKeys, slices.Clone(r.publicKeys[key]))
-		out.Commitments = r.appendPoint(out.Commitments, &r.keys[key])
-		var err error
-		sums := r.sums[key*r.committed():][:r.committed()]
-		if out.Commitments, err = r.appendSums(out.Commitments, sums); err != nil {
-			return nil, err
-		}
+		out.Commitments = append(out.Commitments, keys[key*size:][:size]...)
+		out.Commitments = append(out.Commitments, sums[key*r.committed()*size:][:r.committed()*size]...)
 	}
 	return out, nil
 }

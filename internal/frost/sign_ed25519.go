@@ -74,31 +74,32 @@ func commitEd25519(rand io.Reader, session [32]byte, form Form, items []Item) (h
 // openEd25519Keys decodes each item's public key and adds the offsets, or returns an
 // error in that place. A key that comes again is decoded once.
 func openEd25519Keys(items []Item) ([]*rfc9591.Key, []error) {
-	keys, wrong := make([]*rfc9591.Key, len(items)), make([]error, len(items))
-	offsets := make([][][ScalarSize]byte, len(items))
-	known := make(map[[32]byte]int, len(items))
+	offsets, at := make([][][ScalarSize]byte, len(items)), make([]int, len(items))
+	var public, commitments [][]byte
+	known := make(map[[32]byte]int, len(items)) // the last of those that differ in their commitments
 	for i := range items {
 		k := items[i].Key
 		offsets[i] = items[i].Offsets
-		if at, ok := known[[32]byte(k.PublicKey)]; ok && sameKey(k, items[at].Key) {
-			keys[i], wrong[i] = keys[at], wrong[at]
-			continue
+		first, ok := known[[32]byte(k.PublicKey)]
+		if !ok || !bytes.Equal(commitments[first], k.VSSCommitment) {
+			first = len(public)
+			known[[32]byte(k.PublicKey)] = first
+			public, commitments = append(public, k.PublicKey), append(commitments, k.VSSCommitment)
 		}
-		keys[i], wrong[i] = rfc9591.NewKey(k.N, k.T, k.PublicKey, k.VSSCommitment)
-		known[[32]byte(k.PublicKey)] = i
+		at[i] = first
+	}
+	decoded, wrong := rfc9591.NewKeys(items[0].Key.N, items[0].Key.T, public, commitments)
+	keys := make([]*rfc9591.Key, len(items))
+	for i := range keys {
+		keys[i] = decoded[at[i]]
 	}
 	keys, errs := rfc9591.Children(keys, offsets)
 	for i := range errs {
-		if errs[i] = cmp.Or(wrong[i], errs[i]); errors.Is(errs[i], rfc9591.ErrChild) {
+		if errs[i] = cmp.Or(wrong[at[i]], errs[i]); errors.Is(errs[i], rfc9591.ErrChild) {
 			errs[i] = ErrChild
 		}
 	}
 	return keys, errs
-}
-
-// sameKey reports whether two keys of one batch are the same, but for the share.
-func sameKey(a, b *Key) bool {
-	return a == b || bytes.Equal(a.PublicKey, b.PublicKey) && bytes.Equal(a.VSSCommitment, b.VSSCommitment)
 }
 
 // drawEd25519 draws an item's nonces. RFC 9591 hashes nothing but randomness and the

@@ -24,6 +24,8 @@ var namesChains = map[string]string{
 	"internal/chain/bitcoin.go": "its address",
 	"internal/chain/solana.go":  "its address",
 
+	"client/spending.go": "has btcd judge a transaction",
+
 	"internal/demo/demo.go":   "it generates on each and verifies with the chain's own libraries",
 	"internal/demo/report.go": "what it prints of that",
 

@@ -258,6 +258,12 @@ func primitivesEd25519(op ideal.Op) ([]primitive, error) {
 		points[i] = edwards25519.BaseMult(scalars[i])
 		encoded[i] = edwards25519.Encode(points[i])
 	}
+	values, wire := make([]edwards25519.Scalar, many), make([]byte, 0, many*edwards25519.PointSize)
+	for i := range values {
+		values[i].Set(scalars[i])
+		wire = append(wire, encoded[i][:]...)
+	}
+	affine, decoded := make([]edwards25519.Affine, many), make([]edwards25519.Point, many)
 	each := func(do func(i int)) primitive {
 		return primitive{op, many, func() {
 			for i := range many {
@@ -270,14 +276,26 @@ func primitivesEd25519(op ideal.Op) ([]primitive, error) {
 		return []primitive{
 			each(func(i int) { edwards25519.Encode(edwards25519.BaseMult(scalars[i])) }), // curve25519-voi
 			each(func(i int) { new(filippo.Point).ScalarBaseMult(others[i]).Bytes() }),
+			{op, many, func() { // curve25519-voi, with one inversion
+				edwards25519.BaseMults(affine, values)
+				for i := range affine {
+					affine[i].Encode()
+				}
+			}},
 		}, nil
 	case ideal.Scalar:
 		product := scalar.New()
 		return []primitive{each(func(i int) { product.Mul(scalars[i], scalars[0]) })}, nil
 	case ideal.Decode:
-		return []primitive{each(func(i int) { _, _ = edwards25519.DecodeDivided(encoded[i][:]) })}, nil
+		return []primitive{
+			each(func(i int) { _, _ = edwards25519.DecodeDivided(encoded[i][:]) }),
+			{op, many, func() { _, _ = edwards25519.DecodeDividedAll(decoded, wire) }},
+		}, nil
 	case ideal.Lift:
-		return []primitive{each(func(i int) { _, _ = edwards25519.DecodeTrusted(encoded[i][:]) })}, nil
+		return []primitive{
+			each(func(i int) { _, _ = edwards25519.DecodeTrusted(encoded[i][:]) }),
+			{op, many, func() { edwards25519.DecodeTrustedAll(decoded, wire) }},
+		}, nil
 	case ideal.Add:
 		sum := edwards25519.BaseMult(scalars[0])
 		return []primitive{each(func(i int) { sum.Add(sum, points[i]) })}, nil

@@ -39,7 +39,7 @@ var keygenMutants = []Mutant{
 		"p.Context[:0],\n\t\tuint32Bytes(dealer), uint32Bytes(key)").
 		killed("a proof is of one batch", inFrost, "TestLiesAreBlamed"),
 	edit("proofs of knowledge are not checked", openFile,
-		"s.checkProofs(w); err != nil", "s.checkProofs(w); err != nil && false").
+		"s.checkProofs(w, index); err != nil", "s.checkProofs(w, index); err != nil && false").
 		killed("a dealer knows what it deals", inFrost, "TestLiesAreBlamed"),
 	never("proofs that are missing are not missed", "internal/frost/dkg_check.go", "len(d.Proofs) == 0").
 		killed("a deal without its proofs is for those who need none", inFrost, "TestApartLies"),
@@ -57,7 +57,7 @@ var keygenMutants = []Mutant{
 		killed("a node with the wrong key blames nobody", inFrost, "TestCallersMistakes"),
 
 	// Batch weights.
-	edit("all batch weights are one", checkFile, "w.read(b[:])", "b[0] = 1").
+	edit("all batch weights are one", checkFile, "w.read(w.drawn[:])", "w.drawn[0] = 1").
 		killed("errors of two equations do not cancel out", inFrost, "TestErrorsDoNotCancel"),
 	edit("batch weights don't depend on the deals", checkFile,
 		"parts = append(parts, s.digests[i][:], d.Shares[index])", "_, _ = i, d").
@@ -67,13 +67,14 @@ var keygenMutants = []Mutant{
 		killed("the weights are drawn after the boxes", inFrost, "TestDealerWhoKnowsTheWeights"),
 	edit("dealers can compute the batch weights", checkFile, "{host[:], s.Context[:]", "{s.Context[:]").
 		killed("no dealer can compute the weights", inFrost, "TestDealersCannotComputeWeights"),
-	edit("batch weights have eight bits", checkFile, "var b [16]byte", "var b [1]byte").
+	edit("batch weights have eight bits", cryptFile, "drawn  [16]byte", "drawn  [1]byte").
 		killed("the weights have 128 bits", inFrost, "TestWeightsAreWide"),
 
 	// Points.
 	never("points of mixed order are taken", curveFile, "!isTorsionFreeVartime(p)").
 		killed("points are of prime order", "internal/frost/edwards25519", "TestDecodePoint"),
-	edit("dealt points keep their torsion", curveFile, "\tp.MulByCofactor(p)\n", "").
+	edit("dealt points keep their torsion", "internal/frost/edwards25519/decode.go",
+		"points[i].MulByCofactor(&points[i]).IsIdentity()", "points[i].IsIdentity()").
 		killed("dealt points are of prime order", inFrost, "TestMixedOrderIsHarmless"),
 	never("the base point is taken for a nonce", publicFile, "p.Equal(&base)").
 		killed("no nonce is known to everybody", inRFC9591, "TestPubNonceRefusesBadPoints"),

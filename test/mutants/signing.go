@@ -107,7 +107,7 @@ var signingMutants = []Mutant{
 		"p.r[:], p.s.Bytes(), p.e.Bytes()", "p.r[:0]").
 		killed("the weights are drawn after the signatures", "internal/frost/bip340", "TestForgerWhoKnowsTheWeights"),
 	edit("batch weights of BIP 445 don't depend on the shares", "internal/frost/bip445/verify.go",
-		"c.Sig.Bytes(), ", "").
+		"shares[i], ", "").
 		killed("the weights are drawn after the shares", "internal/frost/bip445", "TestLiarWhoKnowsTheWeights"),
 
 	// Whose keys, until when.

@@ -87,11 +87,14 @@ func allGood(source io.Reader, batch []Signature) bool {
 	n := len(batch)
 	t := terms{
 		scalars: make([][32]byte, 0, 2*n+1), points: make([]edwards.Affine, 0, 2*n+1),
-		nonces: make([]edwards.Affine, 0, n), keys: make([]edwards.Affine, 0, n), small: make([]byte, 0, n),
+		keys: make([]edwards.Affine, 0, n), small: make([]byte, 0, n),
 		base: edwards25519.NewScalar(), of: make(map[[32]byte]*weighed, n),
 	}
 	random := make([]byte, 16*n)
 	if _, err := io.ReadFull(source, random); err != nil {
+		return false
+	}
+	if !t.decode(batch) {
 		return false
 	}
 	for i := range batch {
@@ -114,25 +117,44 @@ func allGood(source io.Reader, batch []Signature) bool {
 
 var generator = edwards.GeneratorAffine()
 
-// add takes a signature with its z. It returns false if it is not good or needs a closer
-// look: a point of small order is in no good signature.
-func (t *terms) add(sig *Signature, random []byte) bool {
-	if len(sig.PublicKey) != 32 || len(sig.Signature) != 64 {
-		return false
-	}
-	key := t.of[[32]byte(sig.PublicKey)]
-	if key == nil {
-		point, err := edwards.DecodeAnyAffine(sig.PublicKey)
-		if err != nil || point.IsSmall() {
+// decode reads the nonces of all signatures and each key, once. It returns false if one of them is
+// not good: a point of small order is in no good signature.
+func (t *terms) decode(batch []Signature) bool {
+	encoded := make([]byte, 0, 2*32*len(batch))
+	for i := range batch {
+		if len(batch[i].PublicKey) != 32 || len(batch[i].Signature) != 64 {
 			return false
 		}
-		key = &weighed{point: point}
-		t.of[[32]byte(sig.PublicKey)] = key
+		encoded = append(encoded, batch[i].Signature[:32]...)
 	}
-	nonce, err := edwards.DecodeAnyAffine(sig.Signature[:32])
-	if err != nil || nonce.IsSmall() {
+	keys := make([]*weighed, 0, len(batch))
+	for i := range batch {
+		key := [32]byte(batch[i].PublicKey)
+		if t.of[key] == nil {
+			t.of[key] = new(weighed)
+			keys, encoded = append(keys, t.of[key]), append(encoded, key[:]...)
+		}
+	}
+	points := make([]edwards.Affine, len(encoded)/32)
+	if edwards.DecodeAffines(points, encoded) >= 0 {
 		return false
 	}
+	for i := range points {
+		if points[i].IsSmall() {
+			return false
+		}
+	}
+	t.nonces = points[:len(batch):len(batch)]
+	for i, key := range keys {
+		key.point = points[len(batch)+i]
+	}
+	return true
+}
+
+// add takes a signature, decoded, with its z. It returns false if it is not good or needs a closer
+// look.
+func (t *terms) add(sig *Signature, random []byte) bool {
+	key, nonce := t.of[[32]byte(sig.PublicKey)], t.nonces[len(t.keys)]
 	var s, k, z edwards25519.Scalar
 	if _, err := s.SetCanonicalBytes(sig.Signature[32:]); err != nil {
 		return false
@@ -147,7 +169,7 @@ func (t *terms) add(sig *Signature, random []byte) bool {
 		return false // not below 2^128
 	}
 	t.scalars, t.points = append(t.scalars, weight), append(t.points, nonce)
-	t.nonces, t.keys, t.small = append(t.nonces, nonce), append(t.keys, key.point), append(t.small, k.Bytes()[0]&7)
+	t.keys, t.small = append(t.keys, key.point), append(t.small, k.Bytes()[0]&7)
 	t.base.MultiplyAdd(&z, &s, t.base)
 	key.scalar.MultiplyAdd(&z, &k, &key.scalar)
 	return true

@@ -40,23 +40,23 @@ func (p *Affine) extend() (q extended) {
 
 // affine brings points to affine coordinates with one inversion for them all.
 func affine(out []Affine, points []extended) {
-	affineBy(out, points, make([]field.Element, len(points)+1))
+	affineBy(out, func(i int) *extended { return &points[i] }, make([]field.Element, len(points)+1))
 }
 
-// affineBy is [affine] with scratch space for one more than the points, in which products of
-// their Zs are left.
-func affineBy(out []Affine, points []extended, products []field.Element) {
+// affineBy is [affine] with scratch space for one more than the points.
+func affineBy(out []Affine, point func(i int) *extended, products []field.Element) {
 	products[0].One()
-	for i := range points {
-		products[i+1].Multiply(&products[i], &points[i].z)
+	for i := range out {
+		products[i+1].Multiply(&products[i], &point(i).z)
 	}
 	var inverse, z field.Element
-	inverse.Invert(&products[len(points)])
-	for i := len(points) - 1; i >= 0; i-- {
+	inverse.Invert(&products[len(out)])
+	for i := len(out) - 1; i >= 0; i-- {
+		p := point(i)
 		z.Multiply(&inverse, &products[i])
-		inverse.Multiply(&inverse, &points[i].z)
-		out[i].x.Multiply(&points[i].x, &z)
-		out[i].y.Multiply(&points[i].y, &z)
+		inverse.Multiply(&inverse, &p.z)
+		out[i].x.Multiply(&p.x, &z)
+		out[i].y.Multiply(&p.y, &z)
 	}
 }
 

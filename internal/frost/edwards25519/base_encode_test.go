@@ -29,7 +29,7 @@ func TestAppendDivided(t *testing.T) {
 	if !seesCoordinates() {
 		t.Error("curve25519-voi holds points in another form now: encoding them has lost its speed")
 	}
-	scalars := someScalars(1, 2*encodeBlock+5)
+	scalars := someScalars(1, 2*baseBlock+5)
 	for i := range uint64(9) { // 0, whose multiple is the identity, and 1, 8, -1, -8 among them
 		scalars[i].SetUint64(i)
 		scalars[20+i].Neg(scalar.NewFromUint64(i))
@@ -39,7 +39,7 @@ func TestAppendDivided(t *testing.T) {
 		b := encodeOne(s)
 		want, before[i] = append(want, b[:]...), EncodeScalar(s)
 	}
-	for _, n := range []int{0, 1, 2, 3, 30, encodeBlock - 1, encodeBlock, encodeBlock + 1, len(scalars)} {
+	for _, n := range []int{0, 1, 2, 3, 30, baseBlock - 1, baseBlock, baseBlock + 1, len(scalars)} {
 		for _, dst := range [][]byte{[]byte("before"), slices.Grow([]byte("before"), 1<<15)} {
 			if got := AppendDivided(dst, scalars[:n]); !bytes.Equal(got, want[:6+n*PointSize]) {
 				t.Fatalf("%d scalars are encoded wrongly", n)
@@ -54,21 +54,49 @@ func TestAppendDivided(t *testing.T) {
 }
 
 func TestAppendDividedWipes(t *testing.T) {
-	e, scalars := encoder{make([]secret, 3)}, someScalars(2, 10)
-	e.multiply(0, scalars[0])
-	if e.append(nil, 1); *coordinates(&e.secrets[0].point) == (extended{}) {
+	s, scalars := make(secrets, 3), someScalars(2, 10)
+	s[0].scalar.Set(scalars[0])
+	if s.multiply(); *coordinates(&s[0].point) == (extended{}) {
 		t.Error("there was nothing to wipe")
 	}
-	e.appendDivided(nil, scalars)
-	for i := range e.secrets {
-		s := &e.secrets[i]
-		if *coordinates(&s.point) != (extended{}) || s.before != (field.Element{}) {
-			t.Errorf("secret %d is still there", i)
-		}
-	}
+	s.appendDivided(nil, scalars)
+	s.wiped(t)
 	dst := make([]byte, 0, 10*PointSize)
 	if got := testing.AllocsPerRun(3, func() { AppendDivided(dst, scalars) }); got > 1 {
 		t.Errorf("%v allocations, want the one that is wiped", got)
+	}
+}
+
+// A Z, or a product of some, says more of a nonce than the point does.
+func TestBaseMultsWipes(t *testing.T) {
+	const n = 5
+	scalars, out := make([]Scalar, n), make([]Affine, n)
+	for i := range scalars {
+		scalars[i] = anyScalar(t)
+	}
+	for _, size := range []int{2, n, n + 1} {
+		s := make(secrets, size)
+		s.baseMults(out, scalars)
+		s.wiped(t)
+		for i := range out {
+			if got := out[i].Encode(); got != Encode(BaseMult(&scalars[i])) {
+				t.Errorf("multiple %d is wrong", i)
+			}
+		}
+		clear(out)
+	}
+	if got := testing.AllocsPerRun(3, func() { BaseMults(out, scalars) }); got > 1 {
+		t.Errorf("%v allocations, want the one that is wiped", got)
+	}
+}
+
+func (s secrets) wiped(t *testing.T) {
+	t.Helper()
+	for i := range s {
+		if EncodeScalar(&s[i].scalar) != [32]byte{} || *coordinates(&s[i].point) != (extended{}) ||
+			s[i].before != (field.Element{}) || s[i].affine != (Affine{}) {
+			t.Errorf("secret %d is still there", i)
+		}
 	}
 }
 

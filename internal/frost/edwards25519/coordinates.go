@@ -43,27 +43,13 @@ func (p *Affine) isOnCurve() bool {
 func (p *Affine) SetBytes(b []byte) bool { return p.decode(b) && !p.IsIdentity() }
 
 func (p *Affine) decode(b []byte) bool {
-	if len(b) != PointSize {
+	var r root
+	var power [1]field.Element
+	if !r.begin(b, &power[0]) {
 		return false
 	}
-	y := [PointSize]byte(b)
-	sign := int(y[31] >> 7)
-	y[31] &= 0x7f
-	if !setCanonical(&p.y, y[:]) {
-		return false
-	}
-	// x² = (y² - 1) / (dy² + 1)
-	var u, v field.Element
-	u.Square(&p.y)
-	v.Add(v.Multiply(&u, &d), &one)
-	u.Subtract(&u, &one)
-	if _, square := p.x.SqrtRatio(&u, &v); square == 0 || p.x.Equal(new(field.Element)) == 1 && sign == 1 {
-		return false
-	}
-	if p.x.IsNegative() != sign {
-		p.x.Negate(&p.x)
-	}
-	return true
+	powEach(power[:])
+	return r.finish(p, &power[0])
 }
 
 // Equal reports whether p and q are one point. Variable time.
@@ -97,29 +83,6 @@ func MulByCofactor(points []Affine) {
 		}
 	}
 	affine(points, products)
-}
-
-// BaseMults sets out[i] = scalars[i]·G, in constant time and with one inversion for them
-// all. The coordinates say no more of a scalar than the point does. It panics if the
-// lengths differ.
-func BaseMults(out []Affine, scalars []Scalar) {
-	if len(out) != len(scalars) {
-		panic("edwards25519: as many scalars as points are needed")
-	}
-	baseMults(out, scalars, make([]extended, len(out)), make([]field.Element, len(out)+1))
-}
-
-// baseMults is [BaseMults], and wipes the scratch space: a Z says more of a scalar than the
-// point does, and so does a product of some.
-func baseMults(out []Affine, scalars []Scalar, products []extended, zs []field.Element) {
-	defer clear(products)
-	defer clear(zs)
-	for i := range scalars {
-		b := EncodeScalar(&scalars[i])
-		products[i] = baseMult(&b)
-		clear(b[:])
-	}
-	affineBy(out, products, zs)
 }
 
 // DivideByCofactor sets s = s/8, so that 8 times s·G is what s·G was. Constant time.

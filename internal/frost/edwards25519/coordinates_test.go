@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"testing"
 
-	"filippo.io/edwards25519/field"
 	"github.com/oasisprotocol/curve25519-voi/curve"
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
@@ -185,25 +184,3 @@ func FuzzSetBytes(f *testing.F) {
 }
 
 func encodingOf(p *Point) []byte { b := Encode(p); return b[:] }
-
-// A Z, or a product of some, says more of a nonce than the point does.
-func TestBaseMultsWipes(t *testing.T) {
-	t.Parallel()
-	const n = 5
-	scalars, out := make([]Scalar, n), make([]Affine, n)
-	for i := range scalars {
-		scalars[i] = anyScalar(t)
-	}
-	products, zs := make([]extended, n), make([]field.Element, n+1)
-	baseMults(out, scalars, products, zs)
-	for i := range zs {
-		if zs[i] != (field.Element{}) || i < n && products[i] != (extended{}) {
-			t.Errorf("scratch space %d is left", i)
-		}
-	}
-	for i := range out {
-		if got := out[i].Encode(); got != Encode(BaseMult(&scalars[i])) {
-			t.Errorf("multiple %d is wrong", i)
-		}
-	}
-}

@@ -9,9 +9,10 @@
 //   - [DecodePoint] multiplies by the group order and compares (24 µs in all):
 //     for stored commitments, and nonces of form 0, whose encoding is fixed;
 //   - [DecodeDivided] reads a point divided by 8 and multiplies it by 8
-//     (3 µs in all): three doublings send every point of the curve into
-//     the prime-order group. Deals of the key generation use it. Nonces do so by
-//     both coordinates, many at once ([Affine.SetCoordinates], [MulByCofactor]).
+//     (4 µs in all): three doublings send every point of the curve into
+//     the prime-order group. Deals of the key generation use it, many at once
+//     ([DecodeDividedAll]). Nonces do so by both coordinates ([Affine.SetCoordinates],
+//     [MulByCofactor]).
 //
 // Both refuse non-canonical encodings, so that two byte strings never mean one
 // point. Scalars and points multiply in constant time, except in functions
@@ -75,21 +76,6 @@ func DecodeTrusted(b []byte) (*Point, error) {
 		return nil, ErrPoint
 	}
 	return p, nil
-}
-
-// SetTrusted is [DecodeTrusted] to a point that is there.
-func SetTrusted(p *Point, b []byte) error {
-	var c curve.CompressedEdwardsY
-	if len(b) != PointSize {
-		return ErrPoint
-	}
-	if copy(c[:], b); !c.IsCanonicalVartime() {
-		return ErrPoint
-	}
-	if _, err := p.SetCompressedY(&c); err != nil || p.IsIdentity() {
-		return ErrPoint
-	}
-	return nil
 }
 
 // DecodeDivided reads the encoding of some D and returns 8·D, which is of prime

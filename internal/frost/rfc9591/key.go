@@ -25,6 +25,38 @@ type Key struct {
 // checked again. Only the first is decoded here: the others are for those who check
 // signature shares ([Key.Pubshare]).
 func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
+	keys, errs := NewKeys(n, t, [][]byte{publicKey}, [][]byte{commitments})
+	return keys[0], errs[0]
+}
+
+// NewKeys is [NewKey] for many, which cost less at once: of each the key or an error.
+func NewKeys(n, t int, publicKeys, commitments [][]byte) ([]*Key, []error) {
+	keys, errs := make([]*Key, len(publicKeys)), make([]error, len(publicKeys))
+	encoded, at := make([]byte, 0, 32*len(keys)), make([]int, 0, len(keys))
+	for i := range keys {
+		if keys[i], errs[i] = newKey(n, t, publicKeys[i], commitments[i]); errs[i] == nil {
+			encoded, at = append(encoded, publicKeys[i]...), append(at, i)
+		}
+	}
+	points := make([]edwards25519.Affine, len(at))
+	for from := 0; from < len(at); { // those behind a bad one are good
+		bad := edwards25519.DecodeAffines(points[from:], encoded[32*from:])
+		if bad < 0 {
+			break
+		}
+		points[from+bad] = edwards25519.Affine{}
+		from += bad + 1
+	}
+	for j, i := range at {
+		if keys[i].first = points[j]; points[j] == (edwards25519.Affine{}) || points[j].IsIdentity() {
+			keys[i], errs[i] = nil, fmt.Errorf("key: public key: %w", edwards25519.ErrPoint)
+		}
+	}
+	return keys, errs
+}
+
+// newKey is a key whose first commitment is not decoded.
+func newKey(n, t int, publicKey, commitments []byte) (*Key, error) {
 	if t < 1 || t > n || n > maxSigners {
 		return nil, fmt.Errorf("key of %d of %d signers: want 1 ≤ t ≤ n ≤ %d", t, n, maxSigners)
 	}
@@ -35,11 +67,7 @@ func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
 	if !bytes.Equal(publicKey, commitments[:32]) {
 		return nil, errors.New("key: the public key is not the first commitment")
 	}
-	k := &Key{n: uint16(n), t: uint16(t), public: [32]byte(publicKey), encoded: bytes.Clone(commitments)}
-	if !k.first.SetBytes(publicKey) {
-		return nil, fmt.Errorf("key: public key: %w", edwards25519.ErrPoint)
-	}
-	return k, nil
+	return &Key{n: uint16(n), t: uint16(t), public: [32]byte(publicKey), encoded: bytes.Clone(commitments)}, nil
 }
 
 // Children returns each key with public offsets added to it, or an error in that place;
@@ -93,17 +121,37 @@ func sumOffsets(offsets [][32]byte) (*Scalar, error) {
 func (k *Key) Public() []byte { return k.public[:] }
 
 // Pubshare returns the public share f(id)·B, or an error if a commitment is no point. It decodes
-// all of them, which is most of its cost.
+// all but the first, which is most of its cost.
 func (k *Key) Pubshare(id uint16) (*Point, error) {
-	commitments := make([]*Point, 0, k.t)
-	for c := range slices.Chunk(k.encoded, 32) {
-		p, err := edwards25519.DecodeTrusted(c)
-		if err != nil {
-			return nil, fmt.Errorf("key: commitment: %w", err)
-		}
-		commitments = append(commitments, p)
+	shares, err := pubshares([]*Key{k}, []uint16{id})
+	if err != nil {
+		return nil, err
 	}
-	return edwards25519.EvaluateAt(commitments, uint32(id)), nil
+	return &shares[0], nil
+}
+
+// pubshares are those of many keys, each of one identifier, which cost less at once.
+func pubshares(keys []*Key, ids []uint16) ([]Point, error) {
+	var encoded []byte
+	for _, k := range keys {
+		encoded = append(encoded, k.encoded[32:]...)
+	}
+	decoded := make([]Point, len(encoded)/32)
+	if edwards25519.DecodeTrustedAll(decoded, encoded) >= 0 {
+		return nil, fmt.Errorf("key: commitment: %w", edwards25519.ErrPoint)
+	}
+	out := make([]Point, len(keys))
+	commitments := make([]*Point, 0, maxSigners)
+	for i, k := range keys {
+		edwards25519.SetAffine(&out[i], &k.first)
+		commitments = append(commitments[:0], &out[i])
+		for j := range k.t - 1 {
+			commitments = append(commitments, &decoded[j])
+		}
+		decoded = decoded[k.t-1:]
+		out[i].Set(edwards25519.EvaluateAt(commitments, uint32(ids[i])))
+	}
+	return out, nil
 }
 
 // SignerSet is t distinct identifiers, ascending, and what follows from them.

@@ -46,7 +46,8 @@ func NewSessions(set *SignerSet, inputs []Input) ([]Session, error) {
 		}
 		sessions[i] = Session{key: in.Key, set: set, nonces: in.Nonces, message: in.Message}
 	}
-	return sessions, newTranscripts(sessions, len(set.ids))
+	newTranscripts(sessions, len(set.ids))
+	return sessions, nil
 }
 
 // PublicKey returns the encoded key that the signature verifies under.
@@ -57,7 +58,7 @@ func (s *Session) Key() *Key { return s.key }
 
 // newTranscripts computes the binding factors, the group commitments and the challenges.
 // RFC 9591, sections 4.4 to 4.6. Variable time: all of it is public.
-func newTranscripts(sessions []Session, t int) error {
+func newTranscripts(sessions []Session, t int) {
 	hiding, sums := make([]edwards25519.Affine, 0, len(sessions)*t), make([]edwards25519.Affine, len(sessions))
 	for i := range sessions {
 		for _, n := range sessions[i].nonces {
@@ -67,30 +68,23 @@ func newTranscripts(sessions []Session, t int) error {
 	edwards25519.SumsVartime(sums, hiding)
 	factors, binding := make([]Scalar, len(sessions)*t), make([]Point, len(sessions)*t)
 	rho, points := make([]*Scalar, t), make([]*Point, t)
+	rs := make([]Point, len(sessions))
 	var h hasher
 	for i := range sessions {
 		s := &sessions[i]
 		s.rho, s.binding = factors[i*t:][:t], binding[i*t:][:t]
 		h.bindingFactors(s)
 		for j, n := range s.nonces {
-			if err := edwards25519.SetTrusted(&s.binding[j], n.bytes[32:]); err != nil {
-				return err
-			}
+			edwards25519.SetAffine(&s.binding[j], &n.binding)
 			rho[j], points[j] = &s.rho[j], &s.binding[j]
 		}
-		r := edwards25519.MultiScalarMultVartime(rho, points)
-		if !sums[i].IsIdentity() {
-			b := sums[i].Encode()
-			sum, err := edwards25519.DecodeTrusted(b[:])
-			if err != nil {
-				return err
-			}
-			r.Add(r, sum)
-		}
-		s.r = edwards25519.Encode(r)
-		h.challenge(s)
+		edwards25519.SetAffine(&rs[i], &sums[i])
+		rs[i].Add(&rs[i], edwards25519.MultiScalarMultVartime(rho, points))
 	}
-	return nil
+	for i, r := range edwards25519.Affines(rs) {
+		sessions[i].r = r.Encode()
+		h.challenge(&sessions[i])
+	}
 }
 
 // Sign consumes the secret nonce, whatever it returns, and returns the signature

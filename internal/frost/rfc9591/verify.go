@@ -25,6 +25,9 @@ func VerifyBatch(claims []Claim) bool {
 	defer func() { z.Zero(); sum.Zero() }()
 	seed := hashClaims(claims) // shares of a wrong length are refused below
 	e := equation{of: make(map[signer]int, len(claims))}
+	if !e.addPubshares(claims) {
+		return false
+	}
 	for i, c := range claims {
 		s := c.Session
 		pos, ok := s.set.Position(c.ID)
@@ -34,18 +37,14 @@ func VerifyBatch(claims []Claim) bool {
 		if _, err := z.SetCanonicalBytes(c.Share); err != nil {
 			return false
 		}
-		hiding, err := edwards25519.DecodeTrusted(s.nonces[pos].bytes[:32])
-		if err != nil {
-			return false
-		}
+		hiding := new(Point)
+		edwards25519.SetAffine(hiding, &s.nonces[pos].hiding)
 		a := weight(&seed, i)
 		sum.Add(&sum, z.Mul(&z, a))
 		e.add(a, hiding)
 		e.add(scalar.New().Mul(a, &s.rho[pos]), &s.binding[pos])
-		lambdaC.Mul(&s.c, s.set.lambdas[pos]())
-		if !e.addPubshare(lambdaC.Mul(&lambdaC, a), s.key, c.ID) {
-			return false
-		}
+		share := e.scalars[e.of[signerOf(c)]]
+		share.Add(share, lambdaC.Mul(lambdaC.Mul(&s.c, s.set.lambdas[pos]()), a))
 	}
 	right := edwards25519.MultiScalarMultVartime(e.scalars, e.points)
 	return right.Equal(edwards25519.BaseMult(&sum)) == 1
@@ -68,20 +67,24 @@ func (e *equation) add(s *Scalar, p *Point) {
 	e.scalars, e.points = append(e.scalars, s), append(e.points, p)
 }
 
-// addPubshare adds a multiple of a public share, which is computed once.
-func (e *equation) addPubshare(s *Scalar, k *Key, id uint16) bool {
-	who := signer{&k.encoded[0], id}
-	if at, ok := e.of[who]; ok {
-		e.scalars[at].Add(e.scalars[at], s)
-		return true
+func signerOf(c Claim) signer { return signer{&c.Session.key.encoded[0], c.ID} }
+
+// addPubshares adds the public share of each signer, once, times 0. It reports whether there are
+// such points.
+func (e *equation) addPubshares(claims []Claim) bool {
+	var keys []*Key
+	var ids []uint16
+	for _, c := range claims {
+		if _, ok := e.of[signerOf(c)]; !ok {
+			e.of[signerOf(c)] = len(keys)
+			keys, ids = append(keys, c.Session.key), append(ids, c.ID)
+		}
 	}
-	p, err := k.Pubshare(id)
-	if err != nil {
-		return false
+	shares, err := pubshares(keys, ids)
+	for i := range shares {
+		e.add(scalar.New(), &shares[i])
 	}
-	e.of[who] = len(e.points)
-	e.add(scalar.New().Set(s), p)
-	return true
+	return err == nil
 }
 
 // hashClaims hashes everything the equation depends on. The challenge represents key and
