@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/pool"
 )
 
@@ -65,7 +66,7 @@ type Follower struct {
 	// run would have to be woken. It guards what is owned by run.
 	turn    sync.Mutex
 	inPlace bool // receive may; guarded by turn
-	dropped int  // messages that the connection had no room for meanwhile; guarded by turn
+	dropped int  // messages that the connection had no room for so far; receive's
 
 	live   chan *nats.Msg
 	queued atomic.Int64  // bytes in live
@@ -165,7 +166,8 @@ func (f *Follower) start(ctx, life context.Context) error {
 		return err
 	}
 	if handledInPlace(f.stream) {
-		if err := f.sub.SetPendingLimits(liveQueue, f.opt.MaxBytes); err != nil {
+		// A message that is larger than MaxBytes has room alone.
+		if err := f.sub.SetPendingLimits(liveQueue, f.opt.MaxBytes+natsconn.MaxPayload); err != nil {
 			return classify(subject, err)
 		}
 	}
@@ -217,10 +219,6 @@ func (f *Follower) takeInPlace(m *nats.Msg) bool {
 		return false
 	}
 	f.handle(got)
-	if n, err := f.sub.Dropped(); err == nil && n != f.dropped {
-		f.dropped = n
-		f.readAgain()
-	}
 	return true
 }
 
@@ -232,12 +230,20 @@ func (f *Follower) readAgain() {
 	}
 }
 
-// receive runs on the connection's side. What does not fit is dropped and read
-// from the stream later.
+// receive runs on the connection's side, one message after the other. What does not fit,
+// here or at the connection, is dropped and read from the stream later.
 func (f *Follower) receive(m *nats.Msg) {
-	if f.takeInPlace(m) {
-		return
+	if !f.takeInPlace(m) {
+		f.queue(m)
 	}
+	if n, err := m.Sub.Dropped(); err == nil && n != f.dropped {
+		f.dropped = n
+		f.readAgain()
+	}
+}
+
+// queue has run handle a message.
+func (f *Follower) queue(m *nats.Msg) {
 	if n := int64(m.Size()); f.queued.Add(n) <= int64(f.opt.MaxBytes) || f.queued.Load() == n {
 		select {
 		case f.live <- m:

@@ -87,13 +87,19 @@ func (c *Coalescer[A]) Sign(ctx context.Context, leaf [32]byte) (proof A, err er
 func (c *Coalescer[A]) Took() time.Duration { return time.Duration(c.took.Load()) }
 
 // lead makes a call for one leaf where it is asked for: most are, and two goroutines would be woken
-// for it. Those that came meanwhile are served on another.
+// for it. Those that came meanwhile are served on another, also if the call panics: whoever asked
+// may go on after that, and the others must not wait for it.
 func (c *Coalescer[A]) lead(r *request[A]) {
+	defer c.handOver()
 	alone := []*request[A]{r}
 	if err := c.call(r.ctx, alone); err != nil {
 		c.putBack(alone, err)
 		_ = backoff.Sleep(r.ctx, minPause)
 	}
+}
+
+// handOver has those served that wait.
+func (c *Coalescer[A]) handOver() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.busy = len(c.waiting) > 0; c.busy {

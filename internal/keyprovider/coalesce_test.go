@@ -148,6 +148,37 @@ func TestLoneLeaf(t *testing.T) {
 	})
 }
 
+// TestPanicAlone: a call that panics where it was asked for leaves nobody waiting.
+func TestPanicAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCoalescer()
+		s.set(func(context.Context) error { time.Sleep(time.Second); panic("the device's") })
+		var all sync.WaitGroup
+		all.Go(func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			_, _ = signLeaf(t.Context(), c, 0)
+		})
+		synctest.Wait()
+		for i := range 2 { // one meanwhile, one later
+			all.Go(func() {
+				time.Sleep(time.Duration(2*i) * time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if _, err := signLeaf(ctx, c, 1+i); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		s.set(nil)
+		all.Wait()
+	})
+}
+
 // TestCoalescedBounds: more leaves than a tree holds take more calls.
 func TestCoalescedBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

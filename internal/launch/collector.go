@@ -15,8 +15,9 @@ const (
 	mostPercent = 400      // of the heap; a heap of a few MB is collected before it has grown as much
 )
 
-// growth is GOGC for a heap that had so many bytes after a collection. A large one doubles, as by default: its peak
-// is what it would be without this.
+// growth is GOGC for a heap that had so many bytes after a collection. A large one doubles, as by default. One that was
+// small and grows fast has a higher peak than without this: a collection that finds it large begins with the percentage
+// of the small one, until follow is called, which is when the sweeper gets there; GOMEMLIMIT bounds it all the same.
 func growth(live uint64) int {
 	return int(min(max(100*leastGrowth/max(live, 1), 100), mostPercent))
 }
