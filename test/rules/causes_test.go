@@ -127,6 +127,7 @@ var scenarios = map[string]scenario{
 			f.set(`frostfleet_crosscheck_total{suite="ed25519", result="not_comparable", %s}`, worker(1), counter, 1)
 		},
 		firing: []string{"FrostfleetCrosscheckBlind worker-1"},
+		lasts:  42,
 	},
 	"two nodes": {
 		change: func(f fleet) { f.kill(2); f.kill(3) },
