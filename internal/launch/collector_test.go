@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A small heap may grow by a fixed size, which is bounded by a multiple of it, and a large one by itself.
+// A small heap may grow by a fixed size, but by no more than four times its own, and a large one doubles.
 func TestGrowth(t *testing.T) {
 	t.Parallel()
 	for live, want := range map[uint64]int{0: 400, 1 << 20: 400, 12 << 20: 400, 24 << 20: 200, 48 << 20: 100, 300 << 20: 100} {
