@@ -95,12 +95,16 @@ func (h *hook) wait(ctx context.Context) {
 func (h *hook) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, busTime)
 	defer cancel()
+	// A gateway that stops does not cut off what it writes: a turn that stands in WEBHOOKS
+	// without its knowing is one that it does not leave.
+	whole, end := context.WithTimeout(context.WithoutCancel(ctx), busTime)
+	defer end()
 	var err error
 	switch {
 	case h.turn == 0:
-		err = h.take(ctx)
+		err = h.take(whole)
 	case h.changed || time.Since(h.saved) >= h.w.times.save:
-		err = h.save(ctx)
+		err = h.save(whole)
 	}
 	if h.turn != 0 && time.Since(h.saved) >= h.w.times.turn {
 		h.lose("its progress could not be written for too long")
@@ -150,7 +154,7 @@ func (h *hook) take(ctx context.Context) error {
 		s.Stream, s.Position = id, 0
 	}
 	h.begin(s)
-	if err := h.write(ctx, m.Seq); err != nil {
+	if err := h.write(ctx, h.w.o.Gateway, m.Seq); err != nil {
 		h.lose("")
 		if errors.Is(err, bus.ErrConflict) {
 			err = nil // another one was first
@@ -209,31 +213,50 @@ func (h *hook) lose(why string) {
 }
 
 // save writes the progress down.
-func (h *hook) save(ctx context.Context) error {
-	err := h.write(ctx, h.seq)
-	if !errors.Is(err, bus.ErrConflict) && !errors.Is(err, bus.ErrUnknown) {
-		return err
-	}
-	// It may have been stored, and its answer lost.
-	m, found, readErr := h.w.o.Bus.LastAtLeader(ctx, bus.Webhooks, wire.WebhookSubject(h.cfg.Load().Name))
-	if readErr != nil {
-		return readErr
-	}
-	if s, err := parseState(m.Data); found && err == nil && s.Turn == h.turn {
-		h.seq, h.saved = m.Seq, time.Now()
-		return nil
-	}
-	if errors.Is(err, bus.ErrConflict) {
-		h.lose("it has taken over")
-		return nil
+func (h *hook) save(ctx context.Context) error { return h.keep(ctx, h.w.o.Gateway) }
+
+// keep writes the progress down as a gateway's, or as nobody's. It loses the turn if another
+// gateway has taken it.
+func (h *hook) keep(ctx context.Context, gateway string) error {
+	var err error
+	for range 2 {
+		if err = h.write(ctx, gateway, h.seq); err == nil {
+			return nil
+		}
+		if !errors.Is(err, bus.ErrConflict) && !errors.Is(err, bus.ErrUnknown) {
+			return err
+		}
+		// What this gateway wrote before may have been stored, and its answer lost.
+		mine, readErr := h.reread(ctx)
+		if readErr != nil {
+			return readErr
+		}
+		if !mine && errors.Is(err, bus.ErrConflict) {
+			h.lose("it has taken over")
+			return nil
+		}
 	}
 	return err
 }
 
-func (h *hook) write(ctx context.Context, last uint64) error {
-	s := h.state(h.w.o.Gateway)
+// reread goes on from what stands in WEBHOOKS if this gateway wrote it in this turn.
+func (h *hook) reread(ctx context.Context) (mine bool, err error) {
+	m, found, err := h.w.o.Bus.LastAtLeader(ctx, bus.Webhooks, wire.WebhookSubject(h.cfg.Load().Name))
+	if err != nil || !found {
+		return false, err
+	}
+	s, err := parseState(m.Data)
+	if err != nil || s.Turn != h.turn {
+		return false, nil //nolint:nilerr // junk is another's
+	}
+	h.seq = m.Seq
+	return true, nil
+}
+
+// write stores the progress in the place of what stands at a sequence.
+func (h *hook) write(ctx context.Context, gateway string, last uint64) error {
 	begun := time.Now()
-	seq, err := h.w.o.Bus.Swap(ctx, wire.WebhookSubject(h.cfg.Load().Name), wire.Encode(s), last)
+	seq, err := h.w.o.Bus.Swap(ctx, wire.WebhookSubject(h.cfg.Load().Name), wire.Encode(h.state(gateway)), last)
 	if err == nil {
 		h.seq, h.saved, h.changed = seq, begun, false
 	}
@@ -257,11 +280,12 @@ func (h *hook) leave() {
 	h.finish()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime) // whatever the receiver took of it
 	defer cancel()
-	_, err := h.w.o.Bus.Swap(ctx, wire.WebhookSubject(h.cfg.Load().Name), wire.Encode(h.state("")), h.seq)
-	if err != nil {
+	if err := h.keep(ctx, ""); err != nil {
 		h.log.Warn("another gateway delivers the webhook's messages in a while only", "err", err)
 	}
-	h.lose("")
+	if h.turn != 0 {
+		h.lose("")
+	}
 }
 
 // finish waits a moment for what is being sent.

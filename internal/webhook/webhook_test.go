@@ -78,6 +78,61 @@ func TestTold(t *testing.T) {
 	})
 }
 
+// TestLeavesWhatItWrote: a gateway that leaves gives its turn back also where it does not know
+// that its last progress was stored; not where the turn is another's.
+func TestLeavesWhatItWrote(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := newWebhooks(Options{Gateway: "a", Manifest: s.manifest, Bus: s.bus, Log: logger(&logSink{})}, quick)
+	subject := wire.WebhookSubject("mine")
+	for name, after := range map[string]func(*hook) *state{
+		"its own": func(h *hook) *state { return h.state("a") },
+		"another's": func(*hook) *state {
+			return &state{Version: stateVersion, Gateway: "b", Turn: 7, Stream: "x", Open: []string{}, Told: []uint64{}}
+		},
+	} {
+		h := newHook(w, Config{Name: "mine"})
+		if _, err := s.bus.Swap(t.Context(), subject, wire.Encode(&state{Version: stateVersion}), h.seq); err != nil {
+			t.Fatal(err)
+		}
+		h.look(t.Context())
+		if h.turn == 0 {
+			t.Fatal("no turn")
+		}
+		if _, err := s.bus.Swap(t.Context(), subject, wire.Encode(after(h)), h.seq); err != nil {
+			t.Fatal(err)
+		}
+		h.leave()
+		m, _, err := s.bus.LastAtLeader(t.Context(), bus.Webhooks, subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left, err := parseState(m.Data)
+		if err != nil || (left.Gateway == "") != (name == "its own") {
+			t.Errorf("%s: it is gateway %q's turn, %v", name, left.Gateway, err)
+		}
+		if err := s.bus.Delete(t.Context(), bus.Webhooks); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "streams", func() error { return s.bus.Apply(t.Context()) })
+	}
+}
+
+// TestStopDuringWrite: a look that is cut off by the gateway's end leaves no turn behind.
+func TestStopDuringWrite(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	w := newWebhooks(Options{Gateway: "a", Manifest: s.manifest, Bus: s.bus, Log: logger(&logSink{})}, quick)
+	h := newHook(w, Config{Name: "mine"})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	h.look(ctx)
+	if h.turn == 0 {
+		t.Fatal("what was to be written was cut off")
+	}
+	h.leave()
+}
+
 // TestTwoGateways: one delivers, the other one only when that one leaves; each event is told once.
 func TestTwoGateways(t *testing.T) {
 	t.Parallel()
