@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
 // Check compares every stream and its consumers with their declaration. The error
@@ -238,24 +236,11 @@ func (b *Bus) applyStream(ctx context.Context, d *declaration) error {
 
 func (b *Bus) create(ctx context.Context, d *declaration) error {
 	config := b.wanted(d, nil)
-	if _, err := b.nc.JS.CreateStream(ctx, config); err != nil {
-		return fmt.Errorf("creating stream %s: %w", config.Name, explainCreate(err))
+	if err := b.createStream(ctx, config); err != nil {
+		return err
 	}
 	b.log.Info("stream created", "stream", config.Name)
 	return nil
-}
-
-// explainCreate adds what to do where the server's words don't.
-func explainCreate(err error) error {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) {
-		return err
-	}
-	if natsconn.NoStorage(api) {
-		return fmt.Errorf("%w: raise max_memory_store and max_file_store in the jetstream section of the server "+
-			"(or of the account)", err)
-	}
-	return err
 }
 
 // streamConfig is nil without error if the stream does not exist. A server that

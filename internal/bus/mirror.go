@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,9 +22,7 @@ func (b *Bus) Mirror(ctx context.Context, domain string) error {
 		case err != nil:
 			return err
 		case have == nil:
-			if _, err := b.nc.JS.CreateStream(ctx, want); err != nil {
-				return fmt.Errorf("creating the mirror %s: %w", want.Name, explainCreate(err))
-			}
+			return b.createStream(ctx, want)
 		case have.Mirror == nil:
 			return errors.New("KEYS is there, and is no mirror: is this the fleet's own NATS?")
 		}

@@ -29,9 +29,8 @@ func (b *Bus) Create(ctx context.Context, stream Stream, config []byte) error {
 	if c.Name != b.names.stream(stream) {
 		return fmt.Errorf("configuration of stream %q, and not of %s", clip(c.Name), b.names.stream(stream))
 	}
-	_, err := b.nc.JS.CreateStream(ctx, c)
-	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return fmt.Errorf("creating stream %s: %w", c.Name, explainCreate(err))
+	if err := b.createStream(ctx, c); !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return err
 	}
 	return nil
 }

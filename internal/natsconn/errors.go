@@ -39,7 +39,11 @@ const (
 	codeMemoryExceeded  jetstream.ErrorCode = 10028
 	codeStoreExceeded   jetstream.ErrorCode = 10047
 	codeStoreFailed     jetstream.ErrorCode = 10077 // text says why
+	codeCreateFailed    jetstream.ErrorCode = 10049 // text says why
 )
+
+// textNoFiles is the server's text for 10049 where its log has the reason.
+const textNoFiles = "error creating store"
 
 // textPerSubject and its like are the server's texts for 10077, which has no
 // codes of its own for them.
@@ -54,6 +58,11 @@ func NoStorage(api *jetstream.APIError) bool {
 		return true
 	}
 	return false
+}
+
+// NoFiles says that the server could not make the files of a stream.
+func NoFiles(api *jetstream.APIError) bool {
+	return api.ErrorCode == codeCreateFailed && strings.Contains(api.Description, textNoFiles)
 }
 
 // SubjectFull says that a subject already holds as many messages as it may.
