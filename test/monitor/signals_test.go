@@ -57,6 +57,9 @@ func TestSignals(t *testing.T) {
 		}
 		return err
 	})
+	// No worker is a target here; and on a busy machine scrapes that follow each other so
+	// quickly may be late, as if no gateway answered.
+	others := []string{"FrostfleetUnwatched", "FrostfleetNoGateway"}
 	seen := map[string][]string{}
 	look := func() {
 		alerts, err := p.Firing(t.Context())
@@ -65,7 +68,7 @@ func TestSignals(t *testing.T) {
 		}
 		for _, a := range alerts {
 			fleet, name := a.Labels["fleet"], a.Labels["alertname"]
-			if name != "FrostfleetUnwatched" && !slices.Contains(seen[fleet], name) { // no worker is a target here
+			if !slices.Contains(others, name) && !slices.Contains(seen[fleet], name) {
 				seen[fleet] = append(seen[fleet], name)
 			}
 		}
