@@ -16,13 +16,16 @@ const (
 	worthwhilePow = 3
 )
 
+// hasLanes is whether the processor multiplies eight elements at once.
+var hasLanes = cpu.X86.HasAVX512IFMA
+
 // lanes are eight elements of the field, in limbs of 51 bits, the lowest first.
 type lanes [5][togetherPow]uint64
 
 // powAll sets e[i] = e[i]^((p-5)/8), of up to [togetherPow] elements. Eight at once take a
 // fifth of the time where the processor has AVX-512 IFMA.
 func powAll(e []field.Element) {
-	if !cpu.X86.HasAVX512IFMA || len(e) < worthwhilePow {
+	if !hasLanes || len(e) < worthwhilePow {
 		powEach(e)
 		return
 	}
@@ -30,7 +33,7 @@ func powAll(e []field.Element) {
 	for i := range e {
 		x.set(i, &e[i])
 	}
-	x.pow22523()
+	x.pow22523(new([3]lanes))
 	for i := range e {
 		x.get(i, &e[i])
 	}
@@ -73,30 +76,30 @@ func (l *lanes) get(i int, e *field.Element) {
 }
 
 // pow22523 sets x = x^(2^252-3), by the squares and multiplications of most implementations.
-func (x *lanes) pow22523() {
-	var t0, t1, t2 lanes
-	squareIFMA(&t0, x, 1)       // 2
-	squareIFMA(&t1, &t0, 2)     // 8
-	multiplyIFMA(&t1, &t1, x)   // 9
-	multiplyIFMA(&t0, &t0, &t1) // 11
-	squareIFMA(&t0, &t0, 1)     // 22
-	multiplyIFMA(&t0, &t0, &t1) // 2^5 - 1
-	squareIFMA(&t1, &t0, 5)     // 2^10 - 2^5
-	multiplyIFMA(&t0, &t0, &t1) // 2^10 - 1
-	squareIFMA(&t1, &t0, 10)    //
-	multiplyIFMA(&t1, &t1, &t0) // 2^20 - 1
-	squareIFMA(&t2, &t1, 20)    //
-	multiplyIFMA(&t1, &t1, &t2) // 2^40 - 1
-	squareIFMA(&t1, &t1, 10)    //
-	multiplyIFMA(&t0, &t0, &t1) // 2^50 - 1
-	squareIFMA(&t1, &t0, 50)    //
-	multiplyIFMA(&t1, &t1, &t0) // 2^100 - 1
-	squareIFMA(&t2, &t1, 100)   //
-	multiplyIFMA(&t1, &t1, &t2) // 2^200 - 1
-	squareIFMA(&t1, &t1, 50)    //
-	multiplyIFMA(&t0, &t0, &t1) // 2^250 - 1
-	squareIFMA(&t0, &t0, 2)     // 2^252 - 4
-	multiplyIFMA(x, &t0, x)
+func (x *lanes) pow22523(scratch *[3]lanes) {
+	t0, t1, t2 := &scratch[0], &scratch[1], &scratch[2]
+	squareIFMA(t0, x, 1)     // 2
+	squareIFMA(t1, t0, 2)    // 8
+	multiplyIFMA(t1, t1, x)  // 9
+	multiplyIFMA(t0, t0, t1) // 11
+	squareIFMA(t0, t0, 1)    // 22
+	multiplyIFMA(t0, t0, t1) // 2^5 - 1
+	squareIFMA(t1, t0, 5)    // 2^10 - 2^5
+	multiplyIFMA(t0, t0, t1) // 2^10 - 1
+	squareIFMA(t1, t0, 10)   //
+	multiplyIFMA(t1, t1, t0) // 2^20 - 1
+	squareIFMA(t2, t1, 20)   //
+	multiplyIFMA(t1, t1, t2) // 2^40 - 1
+	squareIFMA(t1, t1, 10)   //
+	multiplyIFMA(t0, t0, t1) // 2^50 - 1
+	squareIFMA(t1, t0, 50)   //
+	multiplyIFMA(t1, t1, t0) // 2^100 - 1
+	squareIFMA(t2, t1, 100)  //
+	multiplyIFMA(t1, t1, t2) // 2^200 - 1
+	squareIFMA(t1, t1, 50)   //
+	multiplyIFMA(t0, t0, t1) // 2^250 - 1
+	squareIFMA(t0, t0, 2)    // 2^252 - 4
+	multiplyIFMA(x, t0, x)
 }
 
 // multiplyIFMA sets z = x*y, any of which may be the same. Limbs of x and y are below 2^52, and
