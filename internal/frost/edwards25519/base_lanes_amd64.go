@@ -58,23 +58,17 @@ var baseRows = sync.OnceValue(func() *[baseDigits]baseRow {
 	return rows
 })
 
-// baseSum is eight sums in extended coordinates, and what an addition needs beside.
-type baseSum struct {
-	x, y, z, t lanes
-	scratch    [8]lanes
-}
-
 // multiplyBaseIFMA adds to each sum the multiple of the base point by u of its lane: the digits of
 // u, six bits each, the lowest first, stand for twice their value less 63, which is odd, and are
 // multiples of entries of the table or of their negatives: "Twisted Edwards Curves Revisited",
 // Hisil, Wong, Carter and Dawson, 2008, section 3.1, with all coordinates halved. Constant time.
 //
 //go:noescape
-func multiplyBaseIFMA(p *baseSum, table *[baseDigits]baseRow, u *[5][8]uint64)
+func multiplyBaseIFMA(p *sumLanes, table *[baseDigits]baseRow, u *[5][8]uint64)
 
 // baseLanes is scratch space for many multiples, eight to a group.
 type baseLanes struct {
-	sum            baseSum
+	sum            sumLanes
 	scalars        [5][8]uint64
 	product, power lanes
 	powers         [3]lanes
@@ -114,7 +108,7 @@ func (l *baseLanes) multiply(s secrets) {
 		for j := range part {
 			l.setScalar(j, &part[j].scalar)
 		}
-		l.sum = baseSum{y: ones, z: ones}
+		l.sum = sumLanes{y: ones, z: ones}
 		multiplyBaseIFMA(&l.sum, rows, &l.scalars)
 		g.x, g.y, g.z, g.before = l.sum.x, l.sum.y, l.sum.z, l.product
 		multiplyIFMA(&l.product, &l.product, &g.z)

@@ -3,20 +3,6 @@
 #include "textflag.h"
 #include "lanes_amd64.h"
 
-// Places in a baseSum.
-#define X 0
-#define Y 320
-#define Z 640
-#define T 960
-#define MINUS 1280
-#define PLUS 1600
-#define A 1920
-#define B 2240
-#define C 2560
-#define E 2880
-#define F 3200
-#define G 3520
-
 // Of each limb of a row there are 32, for each lane to choose from by five bits: four in Z25, and
 // the highest in K1. All are read, whatever the bits are.
 #define CHOOSE(limb, to) \
@@ -27,7 +13,7 @@
 	VMOVDQA64 Z29, K1, to
 
 
-// func multiplyBaseIFMA(p *baseSum, table *[baseDigits]baseRow, u *[5][8]uint64)
+// func multiplyBaseIFMA(p *sumLanes, table *[baseDigits]baseRow, u *[5][8]uint64)
 TEXT ·multiplyBaseIFMA(SB), NOSPLIT, $0-24
 	MOVQ p+0(FP), DI
 	MOVQ table+8(FP), SI
@@ -107,25 +93,7 @@ next:
 	ADD(Y, DI, X, DI)
 	MULTIPLY(PLUS, DI)
 	STORE(B, DI)                         // (Y+X)(y+x)/2
-	SUBTRACT(Z, DI, C, DI)
-	STORE(F, DI)
-	ADD(Z, DI, C, DI)
-	STORE(G, DI)
-	SUBTRACT(B, DI, A, DI)
-	STORE(E, DI)
-	ADD(B, DI, A, DI)
-	STORE(B, DI)                         // H
-	MULTIPLY(E, DI)
-	STORE(T, DI)
-	LOAD(B, DI)
-	MULTIPLY(G, DI)
-	STORE(Y, DI)
-	LOAD(F, DI)
-	MULTIPLY(E, DI)
-	STORE(X, DI)
-	LOAD(F, DI)
-	MULTIPLY(G, DI)
-	STORE(Z, DI)
+	FINISH(Z)
 
 	ADDQ $3840, SI
 	ADDQ $6, CX

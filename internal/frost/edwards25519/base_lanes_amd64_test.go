@@ -125,9 +125,30 @@ func TestBaseLanesWipes(t *testing.T) {
 			t.Errorf("group %d is still there", i)
 		}
 	}
-	if l.sum != (baseSum{}) || l.scalars != [5][8]uint64{} || l.product != (lanes{}) || l.power != (lanes{}) ||
+	if l.sum != (sumLanes{}) || l.scalars != [5][8]uint64{} || l.product != (lanes{}) || l.power != (lanes{}) ||
 		l.powers != [3]lanes{} || l.groups != nil {
 		t.Error("something is still there")
+	}
+}
+
+// extremes draws numbers of which a share in 256 is 0, 1 or as large as they get.
+func extremes(r *rand.Rand, share uint8) func(most uint64) uint64 {
+	return func(most uint64) uint64 {
+		if r.IntN(256) < int(share) {
+			return []uint64{most, most, 0, 1}[r.IntN(4)]
+		}
+		return r.Uint64N(most)
+	}
+}
+
+// fill draws limbs as products have them.
+func (p *sumLanes) fill(limb func(most uint64) uint64) {
+	for _, e := range []*lanes{&p.x, &p.y, &p.z, &p.t} {
+		for i := range e {
+			for j := range e[i] {
+				e[i][j] = limb(1<<51 + 1<<15 - 1)
+			}
+		}
 	}
 }
 
@@ -141,12 +162,7 @@ func FuzzMultiplyBase(f *testing.F) {
 	table := new([baseDigits]baseRow)
 	f.Fuzz(func(t *testing.T, seed uint64, extreme uint8) {
 		r := rand.New(rand.NewPCG(seed, 7))
-		limb := func(most uint64) uint64 {
-			if r.IntN(256) < int(extreme) {
-				return []uint64{most, most, 0, 1}[r.IntN(4)]
-			}
-			return r.Uint64N(most)
-		}
+		limb := extremes(r, extreme)
 		for i := range table {
 			for j := range table[i] {
 				for k := range table[i][j] {
@@ -156,14 +172,8 @@ func FuzzMultiplyBase(f *testing.F) {
 				}
 			}
 		}
-		var p baseSum
-		for _, e := range []*lanes{&p.x, &p.y, &p.z, &p.t} {
-			for i := range e {
-				for j := range e[i] {
-					e[i][j] = limb(1<<51 + 1<<15 - 1)
-				}
-			}
-		}
+		var p sumLanes
+		p.fill(limb)
 		var l baseLanes
 		for i := range l.scalars {
 			for j := range l.scalars[i] {
@@ -174,28 +184,29 @@ func FuzzMultiplyBase(f *testing.F) {
 		multiplyBaseIFMA(&p, table, &l.scalars)
 		for j := range 8 {
 			model := want.modelled(table, &l, j)
-			for i, e := range []*lanes{&p.x, &p.y, &p.z, &p.t} {
-				if e.value(j).Cmp(model[i]) != 0 {
-					t.Fatalf("lane %d: coordinate %d is wrong", j, i)
-				}
-				for k := range e {
-					if e[k][j] >= 1<<51+1<<15 {
-						t.Fatalf("lane %d: limb %d of coordinate %d is too large", j, k, i)
-					}
-				}
-			}
+			p.compare(t, j, model)
 		}
 	})
 }
 
-// modelled is what multiplyBaseIFMA computes in a lane.
-func (p *baseSum) modelled(table *[baseDigits]baseRow, l *baseLanes, lane int) [4]*big.Int {
-	m := func(f func(z, a, b *big.Int) *big.Int, a, b *big.Int) *big.Int {
-		z := f(new(big.Int), a, b)
-		return z.Mod(z, prime)
+// compare also looks at the size of limbs.
+func (p *sumLanes) compare(t *testing.T, lane int, want [4]*big.Int) {
+	t.Helper()
+	for i, e := range []*lanes{&p.x, &p.y, &p.z, &p.t} {
+		if e.value(lane).Cmp(want[i]) != 0 {
+			t.Fatalf("lane %d: coordinate %d is wrong", lane, i)
+		}
+		for k := range e {
+			if e[k][lane] >= 1<<51+1<<15 {
+				t.Fatalf("lane %d: limb %d of coordinate %d is too large", lane, k, i)
+			}
+		}
 	}
-	mul, add, sub := (*big.Int).Mul, (*big.Int).Add, (*big.Int).Sub
-	x, y, z, t := p.x.value(lane), p.y.value(lane), p.z.value(lane), p.t.value(lane)
+}
+
+// modelled is what multiplyBaseIFMA computes in a lane.
+func (p *sumLanes) modelled(table *[baseDigits]baseRow, l *baseLanes, lane int) [4]*big.Int {
+	sum := p.values(lane)
 	for pos := range table {
 		d := 2*l.digit(pos, lane) - 63
 		var q [3]*big.Int
@@ -210,11 +221,25 @@ func (p *baseSum) modelled(table *[baseDigits]baseRow, l *baseLanes, lane int) [
 			q[0], q[1] = q[1], q[0]
 			q[2].Neg(q[2])
 		}
-		a, b, c := m(mul, m(sub, y, x), q[1]), m(mul, m(add, y, x), q[0]), m(mul, t, q[2])
-		e, f, g, h := m(sub, b, a), m(sub, z, c), m(add, z, c), m(add, b, a)
-		x, y, z, t = m(mul, e, f), m(mul, g, h), m(mul, f, g), m(mul, e, h)
+		sum = added(sum, [4]*big.Int{q[0], q[1], q[2], big.NewInt(1)})
 	}
-	return [4]*big.Int{x, y, z, t}
+	return sum
+}
+
+// added is a sum, x, y, z and t, and a term, y+x, y-x, dt and z or any multiple of these.
+func added(p, q [4]*big.Int) [4]*big.Int {
+	m := func(f func(z, a, b *big.Int) *big.Int, a, b *big.Int) *big.Int {
+		z := f(new(big.Int), a, b)
+		return z.Mod(z, prime)
+	}
+	mul, add, sub := (*big.Int).Mul, (*big.Int).Add, (*big.Int).Sub
+	a, b, c, d := m(mul, m(sub, p[1], p[0]), q[1]), m(mul, m(add, p[1], p[0]), q[0]), m(mul, p[3], q[2]), m(mul, p[2], q[3])
+	e, f, g, h := m(sub, b, a), m(sub, d, c), m(add, d, c), m(add, b, a)
+	return [4]*big.Int{m(mul, e, f), m(mul, g, h), m(mul, f, g), m(mul, e, h)}
+}
+
+func (p *sumLanes) values(lane int) [4]*big.Int {
+	return [4]*big.Int{p.x.value(lane), p.y.value(lane), p.z.value(lane), p.t.value(lane)}
 }
 
 // Products and squares of any limbs below 2^52 are those of math/big.
@@ -278,7 +303,7 @@ func TestAssemblyDoesNotBranch(t *testing.T) {
 	t.Parallel()
 	slow := regexp.MustCompile(`^\s+(J|LOOP|CALL|I?DIV|REP|BS[FR]|V?P?GATHER|VP?(SR|SL)\w+V|VPCOMPRESS|[SR]\w[LR][BWLQ]? +CX)|\)\(`)
 	instructions := 0
-	for _, name := range []string{"lanes_amd64.h", "pow_amd64.s", "base_lanes_amd64.s"} {
+	for _, name := range []string{"lanes_amd64.h", "pow_amd64.s", "base_lanes_amd64.s", "sum_lanes_amd64.s"} {
 		src, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

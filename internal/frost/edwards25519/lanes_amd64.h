@@ -230,3 +230,57 @@
 	VPSUBQ b+192(y), Z8, Z8 \
 	VPSUBQ b+256(y), Z9, Z9 \
 	CARRY
+
+// Places in a sumLanes.
+#define X 0
+#define Y 320
+#define Z 640
+#define T 960
+#define MINUS 1280
+#define PLUS 1600
+#define A 1920
+#define B 2240
+#define C 2560
+#define E 2880
+#define F 3200
+#define G 3520
+#define Q 3840
+
+// FINISH is the second half of an addition: sets X to T to the sum, of A = (Y1-X1)(Y2-X2),
+// B = (Y1+X1)(Y2+X2), C = 2dT1T2 and d = 2Z1Z2, or any multiple of all four.
+#define FINISH(d) \
+	SUBTRACT(d, DI, C, DI) \
+	STORE(F, DI) \
+	ADD(d, DI, C, DI) \
+	STORE(G, DI) \
+	SUBTRACT(B, DI, A, DI) \
+	STORE(E, DI) \
+	ADD(B, DI, A, DI) \
+	STORE(B, DI)                         /* H */ \
+	MULTIPLY(E, DI) \
+	STORE(T, DI) \
+	LOAD(B, DI) \
+	MULTIPLY(G, DI) \
+	STORE(Y, DI) \
+	LOAD(F, DI) \
+	MULTIPLY(E, DI) \
+	STORE(X, DI) \
+	LOAD(F, DI) \
+	MULTIPLY(G, DI) \
+	STORE(Z, DI)
+
+// ADDTERMS adds eight terms at q.
+#define ADDTERMS(at, q) \
+	LOAD(T, DI) \
+	MULTIPLY(at+640, q) \
+	STORE(C, DI) \
+	LOAD(Z, DI) \
+	MULTIPLY(at+960, q) \
+	STORE(PLUS, DI) \
+	SUBTRACT(Y, DI, X, DI) \
+	MULTIPLY(at+320, q) \
+	STORE(A, DI) \
+	ADD(Y, DI, X, DI) \
+	MULTIPLY(at+0, q) \
+	STORE(B, DI) \
+	FINISH(PLUS)

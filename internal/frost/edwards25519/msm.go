@@ -9,6 +9,9 @@ import (
 // MultiScalarMultVartime returns the sum of scalars[i]·points[i]. Public data
 // only. It panics if the lengths differ.
 func MultiScalarMultVartime(scalars []*Scalar, points []*Point) *Point {
+	if sum, ok := multiScalarMultTogether(scalars, points); ok {
+		return sum
+	}
 	return curve.NewEdwardsPoint().MultiscalarMulVartime(scalars, points)
 }
 

@@ -1,0 +1,9 @@
+//go:build !amd64 || purego
+
+package edwards25519
+
+func (s secrets) multiplyTogether() bool { return false }
+
+func multiScalarMultTogether([]*Scalar, []*Point) (*Point, bool) { return nil, false }
+
+func sumTogether([][ScalarSize]byte, []Affine) (sum extended, ok bool) { return sum, false }
