@@ -242,17 +242,45 @@ func (p *sumLanes) values(lane int) [4]*big.Int {
 	return [4]*big.Int{p.x.value(lane), p.y.value(lane), p.z.value(lane), p.t.value(lane)}
 }
 
-// Products and squares of any limbs below 2^52 are those of math/big.
+// Products and squares of any limbs below 2^52 are those of math/big, and so are sums and differences of
+// limbs as products have them.
 func FuzzLanes(f *testing.F) {
 	needLanes(f)
 	f.Add([]byte{1}, []byte{2}, uint8(1))
 	f.Fuzz(func(t *testing.T, a, b []byte, n uint8) {
-		var x, y, z, square lanes
+		var x, y, z, square, sum, difference lanes
 		x.fill(a)
 		y.fill(b)
 		squares := int(n)%7 + 1
 		multiplyIFMA(&z, &x, &y)
 		squareIFMA(&square, &x, squares)
+		for i := range x {
+			for j := range x[i] {
+				x[i][j] = min(x[i][j], 1<<51+1<<15-1)
+				y[i][j] = min(y[i][j], 1<<51+1<<15-1)
+			}
+		}
+		addLanesIFMA(&sum, &x, &y)
+		subtractLanesIFMA(&difference, &x, &y)
+		for j := range 8 {
+			v, w := x.value(j), y.value(j)
+			if s := new(big.Int).Add(v, w); sum.value(j).Cmp(s.Mod(s, prime)) != 0 {
+				t.Fatalf("lane %d: a wrong sum", j)
+			}
+			if s := new(big.Int).Sub(v, w); difference.value(j).Cmp(s.Mod(s, prime)) != 0 {
+				t.Fatalf("lane %d: a wrong difference", j)
+			}
+			if difference.isZeroVartime(j) != (v.Cmp(w) == 0) {
+				t.Fatalf("lane %d: a difference that is 0 or not is the other", j)
+			}
+			for i := range sum {
+				if sum[i][j] >= 1<<51+1<<15 || difference[i][j] >= 1<<51+1<<15 {
+					t.Fatalf("lane %d: limb %d is too large", j, i)
+				}
+			}
+		}
+		x.fill(a)
+		y.fill(b)
 		for j := range 8 {
 			product := new(big.Int).Mul(x.value(j), y.value(j))
 			power := new(big.Int).Exp(x.value(j), new(big.Int).Lsh(big.NewInt(1), uint(squares)), prime)
@@ -266,6 +294,31 @@ func FuzzLanes(f *testing.F) {
 			}
 		}
 	})
+}
+
+// 0 has several forms, and p-1 and p+1 are not among them.
+func TestZeroLanes(t *testing.T) {
+	t.Parallel()
+	const low, high = 1<<51 - 19, 1<<51 - 1
+	for _, c := range []struct {
+		limbs [5]uint64
+		want  bool
+	}{
+		{[5]uint64{}, true}, {[5]uint64{low, high, high, high, high}, true},
+		{[5]uint64{2 * low, 2 * high, 2 * high, 2 * high, 2 * high}, true},
+		{[5]uint64{low + 1<<51, high - 1, high, high, high}, true}, {[5]uint64{low, high, high, high, high - 1}, false},
+		{[5]uint64{low - 1, high, high, high, high}, false}, {[5]uint64{low + 1, high, high, high, high}, false},
+		{[5]uint64{1}, false}, {[5]uint64{4: 1}, false}, {[5]uint64{low, high, high - 1, high, high}, false},
+		{[5]uint64{high, high, high, high, high}, false}, {[5]uint64{high + 1, high, high, high, high}, false},
+	} {
+		var l lanes
+		for i := range l {
+			l[i][3] = c.limbs[i]
+		}
+		if got := l.isZeroVartime(3); got != c.want || got != (l.value(3).Sign() == 0) {
+			t.Errorf("%x: %v", c.limbs, got)
+		}
+	}
 }
 
 func (l *lanes) fill(b []byte) {

@@ -246,17 +246,8 @@
 #define G 3520
 #define Q 3840
 
-// FINISH is the second half of an addition: sets X to T to the sum, of A = (Y1-X1)(Y2-X2),
-// B = (Y1+X1)(Y2+X2), C = 2dT1T2 and d = 2Z1Z2, or any multiple of all four.
-#define FINISH(d) \
-	SUBTRACT(d, DI, C, DI) \
-	STORE(F, DI) \
-	ADD(d, DI, C, DI) \
-	STORE(G, DI) \
-	SUBTRACT(B, DI, A, DI) \
-	STORE(E, DI) \
-	ADD(B, DI, A, DI) \
-	STORE(B, DI)                         /* H */ \
+// PRODUCTS sets X to T to EF, GH, FG and EH. H is in Z0 to Z4, and at B.
+#define PRODUCTS \
 	MULTIPLY(E, DI) \
 	STORE(T, DI) \
 	LOAD(B, DI) \
@@ -268,6 +259,19 @@
 	LOAD(F, DI) \
 	MULTIPLY(G, DI) \
 	STORE(Z, DI)
+
+// FINISH is the second half of an addition: sets X to T to the sum, of A = (Y1-X1)(Y2-X2),
+// B = (Y1+X1)(Y2+X2), C = 2dT1T2 and d = 2Z1Z2, or any multiple of all four.
+#define FINISH(d) \
+	SUBTRACT(d, DI, C, DI) \
+	STORE(F, DI) \
+	ADD(d, DI, C, DI) \
+	STORE(G, DI) \
+	SUBTRACT(B, DI, A, DI) \
+	STORE(E, DI) \
+	ADD(B, DI, A, DI) \
+	STORE(B, DI) \
+	PRODUCTS
 
 // ADDTERMS adds eight terms at q.
 #define ADDTERMS(at, q) \

@@ -114,3 +114,26 @@ next:
 	STORE(0, DI)
 	LEAVE
 	RET
+
+// func addLanesIFMA(z, x, y *lanes)
+TEXT ·addLanesIFMA(SB), NOSPLIT, $0-24
+	MOVQ z+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ y+16(FP), DX
+	CONSTANTS
+	ADD(0, SI, 0, DX)
+	STORE(0, DI)
+	VZEROUPPER
+	RET
+
+// func subtractLanesIFMA(z, x, y *lanes)
+TEXT ·subtractLanesIFMA(SB), NOSPLIT, $0-24
+	MOVQ z+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ y+16(FP), DX
+	CONSTANTS
+	TWOP
+	SUBTRACT(0, SI, 0, DX)
+	STORE(0, DI)
+	VZEROUPPER
+	RET

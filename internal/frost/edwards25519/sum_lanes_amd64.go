@@ -29,6 +29,11 @@ type termLanes [4]lanes
 //go:noescape
 func addIFMA(p *sumLanes, terms *[8]*term, minus uint8)
 
+// doubleIFMA sets p = 2p in each lane.
+//
+//go:noescape
+func doubleIFMA(p *sumLanes)
+
 // addTermsIFMA sets p = p + q in each lane.
 //
 //go:noescape
@@ -67,12 +72,7 @@ var (
 	laneOnes     = lanes{{1, 1, 1, 1, 1, 1, 1, 1}}
 	laneIdentity = sumLanes{y: laneOnes, z: laneOnes}
 	noTerm       = term{0: 1, 1: 1, 15: 2}
-	laneTwoD     = func() (l lanes) {
-		for i := range 8 {
-			l.set(i, &twoD)
-		}
-		return l
-	}()
+	laneTwoD     = inEachLane(&twoD)
 )
 
 // sumTermsVartime returns the sum of the terms' multiples by canonical scalars, as [sumVartime] does.

@@ -116,3 +116,36 @@ TEXT ·termsIFMA(SB), NOSPLIT, $0-24
 	STORE(960, SI)
 	VZEROUPPER
 	RET
+
+// func doubleIFMA(p *sumLanes)
+TEXT ·doubleIFMA(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), DI
+	CONSTANTS
+	TWOP
+	ADD(X, DI, Y, DI)
+	STORE(MINUS, DI)
+	MULTIPLY(MINUS, DI)
+	STORE(E, DI)                         // (X+Y)^2
+	LOAD(Z, DI)
+	MULTIPLY(Z, DI)
+	STORE(C, DI)
+	ADD(C, DI, C, DI)
+	STORE(C, DI)                         // 2Z^2
+	LOAD(Y, DI)
+	MULTIPLY(Y, DI)
+	STORE(B, DI)
+	LOAD(X, DI)
+	MULTIPLY(X, DI)
+	STORE(A, DI)
+	SUBTRACT(A, DI, B, DI)
+	STORE(G, DI)                         // X^2-Y^2
+	ADD(C, DI, G, DI)
+	STORE(F, DI)
+	ADD(A, DI, B, DI)
+	STORE(B, DI)                         // H
+	SUBTRACT(B, DI, E, DI)
+	STORE(E, DI)
+	LOAD(B, DI)
+	PRODUCTS
+	VZEROUPPER
+	RET

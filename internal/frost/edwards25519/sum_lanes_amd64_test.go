@@ -45,6 +45,12 @@ func FuzzAddTerms(f *testing.F) {
 			p.compare(t, lane, added(before.values(lane), q))
 		}
 
+		double := before
+		doubleIFMA(&double)
+		for lane := range next {
+			double.compare(t, lane, doubled(before.values(lane)))
+		}
+
 		var q termLanes
 		termsIFMA(&q, &p, &laneTwoD)
 		sum := before
@@ -70,6 +76,18 @@ func FuzzAddTerms(f *testing.F) {
 			}
 		}
 	})
+}
+
+func doubled(p [4]*big.Int) [4]*big.Int {
+	m := func(f func(z, a, b *big.Int) *big.Int, a, b *big.Int) *big.Int {
+		z := f(new(big.Int), a, b)
+		return z.Mod(z, prime)
+	}
+	mul, add, sub := (*big.Int).Mul, (*big.Int).Add, (*big.Int).Sub
+	a, b, c, s := m(mul, p[0], p[0]), m(mul, p[1], p[1]), m(mul, p[2], p[2]), m(add, p[0], p[1])
+	h, g := m(add, a, b), m(sub, a, b)
+	e, f := m(sub, h, m(mul, s, s)), m(add, m(add, c, c), g)
+	return [4]*big.Int{m(mul, e, f), m(mul, g, h), m(mul, f, g), m(mul, e, h)}
 }
 
 // values are y+x, y-x, 2dt and 2z.
