@@ -243,7 +243,7 @@ func (edwardsGroup) addPoints(sums, points []edwards25519.Point) {
 	}
 }
 
-func (edwardsGroup) isIdentity(p *edwards25519.Point) bool { return p.IsIdentity() }
+func (edwardsGroup) isIdentity(p *edwards25519.Point) bool { return edwards25519.IsIdentity(p) }
 func (edwardsGroup) publicKey(wire []byte) []byte          { return append([]byte(nil), wire...) }
 func (edwardsGroup) appendPoint(dst []byte, p *edwards25519.Point) []byte {
 	b := edwards25519.Encode(p)

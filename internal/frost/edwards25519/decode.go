@@ -97,7 +97,7 @@ func DecodeDividedAll(points []Point, encoded []byte) (refused int, err error) {
 			SetAffine(&points[i], &affine[i])
 			points[i].MulByCofactor(&points[i])
 		}
-		if points[i].IsIdentity() {
+		if IsIdentity(&points[i]) {
 			return i, ErrIdentity
 		}
 	}
