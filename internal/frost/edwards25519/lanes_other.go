@@ -11,3 +11,5 @@ func sumTogether([][ScalarSize]byte, []Affine) (sum extended, ok bool) { return 
 func decodeAffines(points []Affine, encoded []byte) (refused int) { return decodeEach(points, encoded) }
 
 func multiplyByEightTogether(func(int) *extended, []Affine) bool { return false }
+
+func multiScalarMultsTogether([]Point, []Scalar, []Affine) bool { return false }
