@@ -39,16 +39,20 @@ const (
 func BaseMults(scalars []*Scalar) []vartime.Point {
 	points := make([]vartime.Point, len(scalars))
 	switch {
-	case inLanes && len(scalars) >= fewInLanes:
+	case field.FastLanes() && len(scalars) >= fewInLanes:
 		multiplyInLanes(scalars, points)
-		return points
-	case len(scalars) < few:
+	case len(scalars) >= few:
+		baseMults(make([]lane, blockSize(len(scalars), block)), scalars, points)
+	default:
 		baseMultEach(scalars, points)
-		return points
 	}
-	blocks := (len(scalars) + block - 1) / block // of about the same size
-	baseMults(make([]lane, (len(scalars)+blocks-1)/blocks), scalars, points)
 	return points
+}
+
+// blockSize divides n into blocks of about the same size, of which none exceeds the most.
+func blockSize(n, most int) int {
+	blocks := max(1, (n+most-1)/most)
+	return (n + blocks - 1) / blocks
 }
 
 // baseMults sets points[i] = scalars[i]·G, and wipes the lanes.
@@ -72,33 +76,28 @@ func baseMult(s *Scalar) vartime.Point {
 	return vartime.FromPoint(secp.NewIdentityPoint().ScalarBaseMult(s))
 }
 
-// inLanes is whether there are lanes, but in tests of both ways.
-var inLanes = field.FastLanes()
-
+// scratches are wiped.
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // multiplyInLanes sets points[i] = scalars[i]·G.
 func multiplyInLanes(scalars []*Scalar, points []vartime.Point) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
-	most := groups * field.LaneCount
-	blocks := (len(scalars) + most - 1) / most // of about the same size
-	size := (len(scalars) + blocks - 1) / blocks
-	for len(scalars) > 0 {
+	for size := blockSize(len(scalars), groups*field.LaneCount); len(scalars) > 0; {
 		n := min(size, len(scalars))
-		s.multiply(wideTable(), scalars[:n], points[:n])
+		multiplyGroups(s, scalars[:n], points[:n])
 		scalars, points = scalars[n:], points[n:]
 	}
 }
 
-// multiply is multiplyInLanes for as many scalars as fit, and wipes the scratch space.
-func (s *scratch) multiply(table *[wideDigits]wideRow, scalars []*Scalar, points []vartime.Point) {
+// multiplyGroups is multiplyInLanes for as many scalars as fit, and wipes the scratch space.
+func multiplyGroups(s *scratch, scalars []*Scalar, points []vartime.Point) {
 	groups := (len(scalars) + field.LaneCount - 1) / field.LaneCount
 	defer s.wipe(groups)
 	for i := range groups * field.LaneCount {
-		s.recode(i, scalars[min(i, len(scalars)-1)]) // the last ones once more
+		s.recode(i, scalars[min(i, len(scalars)-1)]) // the last lanes have the last scalar once more
 	}
-	s.pickAll(table, groups)
+	s.pickAll(wideTable(), groups)
 	for n := wideDigits * groups; n > groups; n /= 2 {
 		s.add(s.sums[:n])
 	}

@@ -25,8 +25,7 @@ type scratch struct {
 	digits  [groups][wideDigits][field.LaneCount]uint8 // see recode
 	negated [groups * field.LaneCount]uint64           // as in lane
 	sums    [wideDigits * groups]eight
-	before  [wideDigits * groups / 2]field.Lanes // products of the denominators before
-	product field.Lanes                          // of all denominators
+	before  [wideDigits*groups/2 + 1]field.Lanes // products of the denominators before
 	alone   [field.LaneCount]field.Element       // the same of one lane
 	below   [field.LaneCount]field.Element       // products of those of the lanes before
 	missed  uint64                               // all bits, if a denominator was 0
@@ -37,11 +36,11 @@ func (s *scratch) wipe(groups int) {
 	clear(s.digits[:groups])
 	clear(s.negated[:])
 	clear(s.sums[:wideDigits*groups])
-	clear(s.before[:wideDigits*groups/2])
-	clear(s.product[:])
+	clear(s.before[:wideDigits*groups/2+1])
 	clear(s.alone[:])
 	clear(s.below[:])
 	s.missed = 0
+	field.WipeRegisters()
 }
 
 // recode finds the digits of the scalar at this place: those of the odd one of k and n - k. With
@@ -86,7 +85,7 @@ func (p *eight) pickEach(row *wideRow, digits *[field.LaneCount]uint8) {
 		u := uint64(digits[i])
 		minus := u>>(wideBits-1) - 1
 		index := (u ^ minus) & (wideEntries - 1)
-		for limb := range row.x {
+		for limb := range 5 {
 			var x, y uint64
 			for j := range wideEntries {
 				hit := uint64(int64((uint64(j)^index)-1) >> 63) // all bits, if j is the index
@@ -99,19 +98,29 @@ func (p *eight) pickEach(row *wideRow, digits *[field.LaneCount]uint8) {
 	}
 	var y field.Lanes
 	y.Negate(&p.y)
-	for limb := range y {
-		for i := range y[limb] {
+	for limb := range 5 {
+		for i := range digits {
 			p.y[limb][i] ^= (p.y[limb][i] ^ y[limb][i]) & negative[limb][i]
 		}
 	}
+	clear(negative[:])
+	clear(y[:])
 }
 
-// pickAll sets the sums of so many groups to their digits' points. Those of a digit are beside
-// each other, at the place that has the digit's bits in reverse: so halves of all of them, and
-// of the halves, and so on, are neighbours.
+// places are where the points of each digit are: its number with its bits in reverse, so that the
+// sums of neighbours, and of neighbours of these, are in the first half of what was added.
+var places = func() (p [wideDigits]int) {
+	for pos := range p {
+		p[pos] = int(bits.Reverse8(uint8(pos)) >> 3)
+	}
+	return p
+}()
+
+// pickAll sets the sums of so many groups to their digits' points.
 func (s *scratch) pickAll(table *[wideDigits]wideRow, groups int) {
 	for pos := range table {
-		to := s.sums[int(bits.Reverse8(uint8(pos))>>3)*groups:]
+		at := places[pos] * groups
+		to := s.sums[at:]
 		for i := range groups {
 			to[i].pick(&table[pos], &s.digits[i][pos])
 		}
@@ -121,36 +130,37 @@ func (s *scratch) pickAll(table *[wideDigits]wideRow, groups int) {
 // add adds the second half of the sums to the first.
 func (s *scratch) add(sums []eight) {
 	half := len(sums) / 2
-	to, from, before := sums[:half], sums[half:], s.before[:half]
-	s.product.Broadcast(&field.Element{1})
+	to, from := sums[:half], sums[half:]
+	s.before[0].Broadcast(&field.Element{1})
 	for i := range to {
 		p, q := &to[i], &from[i]
 		q.x.Sub(&q.x, &p.x)
-		before[i] = s.product
-		s.product.Mul(&s.product, &q.x)
+		s.before[i+1].Mul(&s.before[i], &q.x)
 	}
-	s.invert()
+	inverse := &s.before[half]
+	s.invert(inverse)
 	for i := range to {
 		at := half - 1 - i
-		to[at].add(&from[at], &before[at], &s.product)
+		to[at].add(&from[at], &s.before[at], inverse)
 	}
 }
 
-// invert inverts all lanes of the product, with one inversion.
-func (s *scratch) invert() {
+// invert inverts all lanes of the product of denominators, with one inversion.
+func (s *scratch) invert(l *field.Lanes) {
+	alone, below := &s.alone, &s.below
 	product := field.Element{1}
-	for i := range s.alone {
-		s.product.Get(i, &s.alone[i])
-		s.below[i].Set(&product)
-		product.Mul(&product, &s.alone[i])
+	for i := range alone {
+		l.Get(i, &alone[i])
+		below[i].Set(&product)
+		product.Mul(&product, &alone[i])
 	}
 	s.missed |= product.ZeroMask()
 	product.Invert(&product)
-	for i := range s.alone {
+	for i := range alone {
 		at := field.LaneCount - 1 - i
-		s.below[at].Mul(&s.below[at], &product)
-		product.Mul(&product, &s.alone[at])
-		s.product.Set(at, &s.below[at])
+		below[at].Mul(&below[at], &product)
+		product.Mul(&product, &alone[at])
+		l.Set(at, &below[at])
 	}
 }
 
