@@ -71,10 +71,10 @@ func (l *load) add(n int) {
 }
 
 // cost is the number of field multiplications with digits of w bits: those of
-// an affine addition for every digit, of two others for every bucket and
-// position, of a doubling for every bit, and an inversion or two a position.
+// an affine addition for every digit, of two more for every bucket and
+// position, of a doubling for every bit, and some five inversions a position.
 func (l *load) cost(w int) int {
-	return 7*l.bits/w + (l.longest/w+1)*(28<<(w-1)+8*w+400)
+	return 7*l.bits/w + (l.longest/w+1)*(14<<(w-1)+8*w+1500)
 }
 
 // splitAll splits the scalars that are longer than 128 bits.
