@@ -11,12 +11,13 @@ package vartime
 func pippenger(terms []limbs, points []Point, w int) Jacobian {
 	positions := digitPositions(terms, w)
 	b := newBuckets(len(terms), w)
+	defer b.release()
 	sums := make([]Point, positions*gridSize(w))
 	for pos := range positions {
 		b.fill(terms, points, pos)
 		b.sum(sums[pos*gridSize(w):][:gridSize(w)])
 	}
-	return weigh(&b.additions, sums, w)
+	return weigh(b.additions, sums, w)
 }
 
 // gridSize is how many sums a position has: one for each magnitude of a digit, 0 among them.
@@ -32,7 +33,7 @@ func gridSize(w int) int { return 1<<(w-1) + 1 }
 // what of that block has bit j. So a round joins two blocks to one by r+1 additions, and in
 // the end sums[2^j] is what has bit j. Two additions a sum, most of them in the first rounds.
 func weigh(a *additions, sums []Point, w int) Jacobian {
-	a.between(sums, sums)
+	a.between(sums, sums, sums)
 	for r := range w - 1 {
 		for from := 0; from < len(sums); from += gridSize(w) {
 			for block := from; block < from+1<<(w-1); block += 2 << r {
@@ -61,7 +62,7 @@ func (a *additions) accumulate(sums []Point, at, behind int) {
 	case p.IsIdentity():
 		*p = *q
 	default:
-		a.add(signed(at<<1), signed((at+behind)<<1), at)
+		a.add(place(at), place(at+behind), at)
 	}
 }
 
@@ -105,7 +106,7 @@ func window(l *limbs, from int) uint64 {
 // buckets adds up the points of each digit. The points of bucket d are
 // adjacent: counts[d] of them, from starts[d] on.
 type buckets struct {
-	additions
+	*additions
 	w              int
 	starts, counts []int
 	digits         []int16
@@ -117,7 +118,7 @@ type buckets struct {
 func newBuckets(n, w int) *buckets {
 	size := gridSize(w)
 	return &buckets{
-		w: w, starts: make([]int, size), counts: make([]int, size),
+		additions: newAdditions(), w: w, starts: make([]int, size), counts: make([]int, size),
 		digits: make([]int16, n), terms: make([]signed, n), points: make([]Point, n),
 	}
 }
@@ -166,7 +167,7 @@ func (b *buckets) sum(sums []Point) {
 
 // pair makes the buckets' points of their terms: sums of two, and one that is left over.
 func (b *buckets) pair(points []Point) {
-	b.between(points, b.points)
+	b.between(points, points, b.points)
 	for d, count := range b.counts {
 		start := b.starts[d]
 		bucket := b.terms[start:][:count]
@@ -184,12 +185,12 @@ func (b *buckets) pair(points []Point) {
 // halve adds the points of every bucket in pairs, where they are, and reports whether there
 // was one. A sum takes the place of a point that is in an earlier pair, or in its own.
 func (b *buckets) halve() (any bool) {
-	b.between(b.points, b.points)
+	b.between(b.points, b.points, b.points)
 	b.moves = b.moves[:0]
 	for d, count := range b.counts {
 		start := b.starts[d]
 		for i := 0; i+1 < count; i += 2 {
-			b.add(signed((start+i)<<1), signed((start+i+1)<<1), start+i/2)
+			b.add(place(start+i), place(start+i+1), start+i/2)
 		}
 		if count > 1 && count%2 == 1 {
 			b.moves = append(b.moves, [2]int32{int32(start + count - 1), int32(start + count/2)})

@@ -168,6 +168,16 @@ func AddAll(sums, points []Point) {
 	if len(sums) != len(points) {
 		panic("vartime: as many sums as points are needed")
 	}
+	if field.FastLanes() {
+		a := newAdditions()
+		defer a.release()
+		a.between(sums, points, sums)
+		for i := range sums {
+			a.add(place(i), place(i), i)
+		}
+		a.flush()
+		return
+	}
 	const block = 512
 	var dens, scratch [block]element
 	for len(sums) > 0 {
