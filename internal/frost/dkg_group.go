@@ -108,12 +108,9 @@ func (secpGroup) appendDealt(dst []byte, scalars []*secp.Scalar) []byte {
 	return dst
 }
 
-func (g secpGroup) decodeDealt(points []vartime.Point, b []byte) (refused int, err error) {
-	size := len(b) / max(len(points), 1)
-	for i := range points {
-		if err := g.decodePoint(&points[i], b[i*size:][:size]); err != nil {
-			return i, err
-		}
+func (secpGroup) decodeDealt(points []vartime.Point, b []byte) (refused int, err error) {
+	if refused = vartime.DecodeInto(points, b); refused >= 0 {
+		return refused, vartime.ErrPoint
 	}
 	return -1, nil
 }

@@ -9,17 +9,18 @@ import (
 // additions adds points in pairs, roundSize pairs to an inversion, which costs about as
 // much as 40 additions, and eight at once where the processor can.
 type additions struct {
-	p, q, to  []Point
-	n         int
-	left      [roundSize]signed // places in p
-	right     [roundSize]signed // places in q
-	sum       [roundSize]int32  // places in to
-	alone     apart
-	laneSums  laneSums
-	fastLanes bool
+	p, q, to []Point
+	n        int
+	left     [roundSize]signed // places in p
+	right    [roundSize]signed // places in q
+	sum      [roundSize]int32  // places in to
+	twice    [roundSize]signed // places in p, of points that are added to themselves
+	twiceSum [roundSize]int32
+	alone    apart
+	lanes    laneSums
 }
 
-const roundSize = 1024
+const roundSize = 2048
 
 // signed is the place of a point, and whether it counts as negative.
 type signed uint32
@@ -39,11 +40,7 @@ func (s signed) at(points []Point) Point {
 var scratch = sync.Pool{New: func() any { return new(additions) }}
 
 // newAdditions returns what release takes back.
-func newAdditions() *additions {
-	a := scratch.Get().(*additions)
-	a.fastLanes = field.FastLanes()
-	return a
-}
+func newAdditions() *additions { return scratch.Get().(*additions) }
 
 func (a *additions) release() {
 	a.between(nil, nil, nil)
@@ -64,27 +61,65 @@ func (a *additions) add(p, q signed, sum int) {
 
 // flush makes all additions that are left.
 func (a *additions) flush() {
-	n := 0 // as many are made in lanes
+	if !fastLanes {
+		for i := range a.n {
+			a.alone.add(a.left[i].at(a.p), a.right[i].at(a.q), a.sum[i])
+		}
+		a.alone.flush(a.to)
+		a.n = 0
+		return
+	}
+	n, doubles := 0, 0
 	for i := range a.n {
 		left, right, sum := a.left[i], a.right[i], a.sum[i]
-		if p, q := &a.p[left>>1], &a.q[right>>1]; !a.fastLanes || !haveChord(p, q) {
+		switch between(&a.p[left>>1], &a.q[right>>1], (left^right)&1 == 1) {
+		case chord:
+			a.left[n], a.right[n], a.sum[n] = left, right, sum
+			n++
+		case tangent:
+			a.twice[doubles], a.twiceSum[doubles] = left, sum
+			doubles++
+		default:
 			a.alone.add(left.at(a.p), right.at(a.q), sum)
-			continue
 		}
-		a.left[n], a.right[n], a.sum[n] = left, right, sum
-		n++
 	}
 	for ; n%field.LaneCount != 0; n++ { // the last one again
 		a.left[n], a.right[n], a.sum[n] = a.left[n-1], a.right[n-1], a.sum[n-1]
 	}
-	a.laneSums.add(a.p, a.q, a.to, a.left[:n], a.right[:n], a.sum[:n])
+	for ; doubles%field.LaneCount != 0; doubles++ {
+		a.twice[doubles], a.twiceSum[doubles] = a.twice[doubles-1], a.twiceSum[doubles-1]
+	}
+	l := &a.lanes
+	l.begin()
+	l.chords(a.p, a.q, a.left[:n], a.right[:n])
+	l.tangents(a.p, a.twice[:doubles])
+	l.invert()
+	l.finishTangents(a.to, a.twiceSum[:doubles])
+	l.finishChords(a.to, a.sum[:n])
 	a.alone.flush(a.to)
 	a.n = 0
 }
 
-// haveChord reports whether two points are neither the identity, nor equal, nor opposite.
-func haveChord(p, q *Point) bool {
-	return (p.x[0] != q.x[0] || p.x != q.x) && !p.IsIdentity() && !q.IsIdentity()
+// line is what gives the sum of two points.
+type line int
+
+const (
+	noLine line = iota // one of them is the identity, or they are opposite
+	chord
+	tangent
+)
+
+// between says which line there is between p and q, or -q.
+func between(p, q *Point, negative bool) line {
+	switch {
+	case p.IsIdentity() || q.IsIdentity():
+		return noLine
+	case p.x[0] != q.x[0] || p.x != q.x:
+		return chord
+	case (p.y == q.y) != negative:
+		return tangent
+	}
+	return noLine
 }
 
 // apart are additions of any two points, one by one but for their inversion.
@@ -101,6 +136,9 @@ func (a *apart) add(p, q Point, sum int32) {
 }
 
 func (a *apart) flush(to []Point) {
+	if a.n == 0 {
+		return // without an inversion
+	}
 	sums := a.p[:a.n]
 	addBlock(sums, sums, a.q[:a.n], a.dens[:a.n], a.products[:a.n])
 	for i, sum := range a.sum[:a.n] {

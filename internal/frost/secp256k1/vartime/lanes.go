@@ -1,58 +1,116 @@
 package vartime
 
-import "github.com/frostfleet/frostfleet/internal/frost/secp256k1/field"
+import (
+	"encoding/binary"
 
-// laneSums adds points in pairs, eight at once.
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/field"
+)
+
+// fastLanes says whether eight at once are faster.
+var fastLanes = field.FastLanes()
+
+// laneSums adds points in pairs, eight at once, in the order of its methods here. All points are
+// read before the first sum is written. What a method takes is a multiple of eight, and there are at most
+// roundSize of both kinds; rest is one group that may be what a kind is filled up with.
 type laneSums struct {
-	// Of the eight at a place: the first points, their differences to the second ones, and in
-	// each lane the product of all dx before.
-	x, y, dx, dy, product [roundSize / field.LaneCount]field.Lanes
+	n int // groups of eight so far
+	// Of a group: the first points, the slopes' numerators and denominators, and in each lane
+	// the product of all denominators before.
+	x, y, num, den, product [roundSize/field.LaneCount + 1]field.Lanes
+	running                 field.Lanes
 }
 
-// add sets to[sum[i]] = p[left[i]] + q[right[i]], for as many as are a multiple of eight and at most
-// roundSize. Both are proper, and their x are different. All points are read before the first
-// sum is written.
-func (l *laneSums) add(p, q, to []Point, left, right []signed, sum []int32) {
+func (l *laneSums) begin() {
+	l.n = 0
+	l.running.Broadcast(&one)
+}
+
+// next ends a group.
+func (l *laneSums) next() {
+	l.product[l.n] = l.running
+	l.running.Mul(&l.running, &l.den[l.n])
+	l.n++
+}
+
+// chords has p[left[i]] + q[right[i]] made, where both are proper and their x differ: the slope is
+// (y2-y1)/(x2-x1).
+func (l *laneSums) chords(p, q []Point, left, right []signed) {
 	const count = field.LaneCount
-	if len(left) == 0 {
+	for ; len(left) > 0; left, right = left[count:], right[count:] {
+		var x, y field.Lanes
+		i := l.n
+		gather(&l.x[i], &l.y[i], p, (*[count]signed)(left))
+		gather(&x, &y, q, (*[count]signed)(right))
+		l.den[i].Sub(&x, &l.x[i])
+		l.num[i].Sub(&y, &l.y[i])
+		l.next()
+	}
+}
+
+// tangents has 2·p[twice[i]] made: the slope is 3x²/2y.
+func (l *laneSums) tangents(p []Point, twice []signed) {
+	const count = field.LaneCount
+	var zero field.Lanes
+	for ; len(twice) > 0; twice = twice[count:] {
+		i := l.n
+		gather(&l.x[i], &l.y[i], p, (*[count]signed)(twice))
+		xx := new(field.Lanes).Square(&l.x[i])
+		l.num[i].Add(l.num[i].Add(xx, xx), xx)
+		l.den[i].Sub(l.den[i].Sub(&zero, &l.y[i]), &l.y[i]) // -2y
+		l.num[i].Negate(&l.num[i])
+		l.next()
+	}
+}
+
+// invert inverts the product of all denominators of each lane.
+func (l *laneSums) invert() {
+	if l.n == 0 {
 		return
 	}
-	var running field.Lanes
-	running.Broadcast(&one)
-	groups := len(left) / count
-	for i := range groups {
-		var x, y field.Lanes
-		gather(&l.x[i], &l.y[i], p, (*[count]signed)(left[i*count:]))
-		gather(&x, &y, q, (*[count]signed)(right[i*count:]))
-		l.dx[i].Sub(&x, &l.x[i])
-		l.dy[i].Sub(&y, &l.y[i])
-		l.product[i] = running
-		running.Mul(&running, &l.dx[i])
-	}
-	invertLanes(&running)
-	for i := groups - 1; i >= 0; i-- {
-		// The slope m is dy/dx; x3 = m² - x1 - x2 and y3 = m·(x1-x3) - y1.
-		var m, x, y field.Lanes
-		m.Mul(&running, &l.product[i])
-		running.Mul(&running, &l.dx[i])
-		m.Mul(&m, &l.dy[i])
-		x.Sub(x.Square(&m), &l.dx[i])
-		x.Sub(x.Sub(&x, &l.x[i]), &l.x[i])
-		y.Sub(&l.x[i], &x)
-		y.Sub(y.Mul(&y, &m), &l.y[i])
-		scatter(to, (*[count]int32)(sum[i*count:]), &x, &y)
-	}
-}
-
-// invertLanes inverts what is in each lane and not 0.
-func invertLanes(l *field.Lanes) {
 	var es, products [field.LaneCount]element
 	for i := range es {
-		l.Get(i, &es[i])
+		l.running.Get(i, &es[i])
 	}
 	field.InvertAll(es[:], products[:])
 	for i := range es {
-		l.Set(i, &es[i])
+		l.running.Set(i, &es[i])
+	}
+}
+
+// slope goes back to the group before, and returns its slopes.
+func (l *laneSums) slope() (m field.Lanes) {
+	l.n--
+	m.Mul(&l.running, &l.product[l.n])
+	l.running.Mul(&l.running, &l.den[l.n])
+	m.Mul(&m, &l.num[l.n])
+	return m
+}
+
+// finish writes the sums of a group, given m and m² less what x2 - x1 is: x3 = m² - x1 - x2 and
+// y3 = m·(x1-x3) - y1.
+func (l *laneSums) finish(to []Point, sum []int32, m, x *field.Lanes) {
+	var y field.Lanes
+	first := &l.x[l.n]
+	x.Sub(x.Sub(x, first), first)
+	y.Sub(y.Mul(y.Sub(first, x), m), &l.y[l.n])
+	scatter(to, (*[field.LaneCount]int32)(sum), x, &y)
+}
+
+func (l *laneSums) finishTangents(to []Point, sum []int32) {
+	var x field.Lanes
+	for i := len(sum) - field.LaneCount; i >= 0; i -= field.LaneCount {
+		m := l.slope()
+		x.Square(&m)
+		l.finish(to, sum[i:], &m, &x)
+	}
+}
+
+func (l *laneSums) finishChords(to []Point, sum []int32) {
+	var x field.Lanes
+	for i := len(sum) - field.LaneCount; i >= 0; i -= field.LaneCount {
+		m := l.slope()
+		x.Sub(x.Square(&m), &l.den[l.n])
+		l.finish(to, sum[i:], &m, &x)
 	}
 }
 
@@ -80,5 +138,45 @@ func scatterGeneric(points []Point, places *[field.LaneCount]int32, x, y *field.
 	for i, at := range places {
 		x.Get(i, &points[at].x)
 		y.Get(i, &points[at].y)
+	}
+}
+
+// decodeInLanes is DecodeInto for as many points as it returns, none of which is refused: it stops
+// before eight among which there may be one.
+func decodeInLanes(points []Point, b []byte) (read int) {
+	const count = field.LaneCount
+	var x, y, d, rest field.Lanes
+	rest.Broadcast(&seven)
+	for ; len(points)-read >= count; read += count {
+		eight := points[read:][:count]
+		fromWire(eight, b[read*PointSize:][:count*PointSize])
+		gather(&x, &y, eight, &firstEight)
+		d.Add(d.Mul(d.Square(&x), &x), &rest)
+		d.Sub(&d, new(field.Lanes).Square(&y))
+		for i := range count {
+			// A coordinate that is not below p has the largest highest limb.
+			if x[4][i] == 1<<48-1 || y[4][i] == 1<<48-1 || !isZeroLane(&d, i) {
+				return read
+			}
+		}
+	}
+	return read
+}
+
+var firstEight = [field.LaneCount]signed{0, 2, 4, 6, 8, 10, 12, 14}
+
+// isZeroLane reports whether a lane of a tight l is 0 modulo p, as which it is 0 or p.
+func isZeroLane(l *field.Lanes, i int) bool {
+	return l[0][i]|l[1][i]|l[2][i]|l[3][i]|l[4][i] == 0 ||
+		2*l[0][i] == twice[0] && l[1][i]&l[2][i]&l[3][i] == 1<<52-1 && l[4][i] == 1<<48-1
+}
+
+// fromWireGeneric reads the coordinates of eight wire points, whether they are reduced or not.
+func fromWireGeneric(points []Point, b []byte) {
+	for i := range points {
+		for j := range 4 {
+			points[i].x[3-j] = binary.BigEndian.Uint64(b[i*PointSize+8*j:])
+			points[i].y[3-j] = binary.BigEndian.Uint64(b[i*PointSize+32+8*j:])
+		}
 	}
 }

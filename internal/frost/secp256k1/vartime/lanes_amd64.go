@@ -37,3 +37,17 @@ func gatherAVX512(x, y *field.Lanes, points *Point, places *[field.LaneCount]sig
 //
 //go:noescape
 func scatterAVX512(points *Point, places *[field.LaneCount]int32, x, y *field.Lanes)
+
+// fromWire is fromWireGeneric.
+func fromWire(points []Point, b []byte) {
+	if !field.FastLanes() {
+		fromWireGeneric(points, b)
+		return
+	}
+	fromWireAVX512((*[field.LaneCount]Point)(points), (*[field.LaneCount * PointSize]byte)(b))
+}
+
+// fromWireAVX512 is fromWireGeneric.
+//
+//go:noescape
+func fromWireAVX512(points *[field.LaneCount]Point, b *[field.LaneCount * PointSize]byte)

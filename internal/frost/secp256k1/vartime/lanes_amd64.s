@@ -178,3 +178,31 @@ TEXT ·scatterAVX512(SB), NOSPLIT, $0-32
 	PUT(7, Z7)
 	VZEROUPPER
 	RET
+
+// Bytes of 128 bits in the other order.
+DATA reversed<>+0(SB)/8, $0x08090a0b0c0d0e0f
+DATA reversed<>+8(SB)/8, $0x0001020304050607
+GLOBL reversed<>(SB), RODATA|NOPTR, $16
+
+// READ has the 64 bytes at an offset reversed in both halves: blocks of 128 bits change places.
+#define READ(i) \
+	VMOVDQU64  (64*i)(SI), Z0    \
+	VPSHUFB    Z31, Z0, Z0       \
+	VPERMQ     $0x4e, Z0, Z0     \
+	VMOVDQU64  Z0, (64*i)(DI)
+
+// func fromWireAVX512(points *[8]Point, b *[512]byte)
+TEXT ·fromWireAVX512(SB), NOSPLIT, $0-16
+	MOVQ points+0(FP), DI
+	MOVQ b+8(FP), SI
+	VBROADCASTI32X4 reversed<>(SB), Z31
+	READ(0)
+	READ(1)
+	READ(2)
+	READ(3)
+	READ(4)
+	READ(5)
+	READ(6)
+	READ(7)
+	VZEROUPPER
+	RET

@@ -11,3 +11,5 @@ func gather(x, y *field.Lanes, points []Point, places *[field.LaneCount]signed) 
 func scatter(points []Point, places *[field.LaneCount]int32, x, y *field.Lanes) {
 	scatterGeneric(points, places, x, y)
 }
+
+func fromWire(points []Point, b []byte) { fromWireGeneric(points, b) }
