@@ -32,20 +32,20 @@ func (l *Lanes) Broadcast(e *Element) *Lanes {
 	return l
 }
 
-// Set sets lane i to e, which need not be reduced.
-func (l *Lanes) Set(i int, e *Element) {
-	l[0][i] = e[0] & mask52
-	l[1][i] = (e[0]>>52 | e[1]<<12) & mask52
-	l[2][i] = (e[1]>>40 | e[2]<<24) & mask52
-	l[3][i] = (e[2]>>28 | e[3]<<36) & mask52
-	l[4][i] = e[3] >> 16
+// Set sets a lane to e, which need not be reduced.
+func (l *Lanes) Set(at int, e *Element) {
+	l[0][at] = e[0] & mask52
+	l[1][at] = (e[0]>>52 | e[1]<<12) & mask52
+	l[2][at] = (e[1]>>40 | e[2]<<24) & mask52
+	l[3][at] = (e[2]>>28 | e[3]<<36) & mask52
+	l[4][at] = e[3] >> 16
 }
 
-// Get sets e to lane i, reduced.
-func (l *Lanes) Get(i int, e *Element) *Element {
+// Get sets e to a lane, reduced.
+func (l *Lanes) Get(at int, e *Element) *Element {
 	// What is above 2^256 counts fold times; it has four bits, and what that carries has one.
 	var c uint64
-	l0, l1, l2, l3, l4 := l[0][i], l[1][i], l[2][i], l[3][i], l[4][i]
+	l0, l1, l2, l3, l4 := l[0][at], l[1][at], l[2][at], l[3][at], l[4][at]
 	e[0], c = bits.Add64(l0|l1<<52, fold*(l4>>48), 0)
 	e[1], c = bits.Add64(l1>>12|l2<<40, 0, c)
 	e[2], c = bits.Add64(l2>>24|l3<<28, 0, c)
@@ -69,10 +69,10 @@ func high52(x, y uint64) uint64 {
 	return h<<12 | l>>52
 }
 
-func (l *Lanes) lane(i int) lane { return lane{l[0][i], l[1][i], l[2][i], l[3][i], l[4][i]} }
+func (l *Lanes) lane(at int) lane { return lane{l[0][at], l[1][at], l[2][at], l[3][at], l[4][at]} }
 
-func (l *Lanes) setLane(i int, v *lane) {
-	l[0][i], l[1][i], l[2][i], l[3][i], l[4][i] = v[0], v[1], v[2], v[3], v[4]
+func (l *Lanes) setLane(at int, v *lane) {
+	l[0][at], l[1][at], l[2][at], l[3][at], l[4][at] = v[0], v[1], v[2], v[3], v[4]
 }
 
 // tighten brings limbs below 2^58 to less than 2^52, and the highest to less than 2^48 + 2^6,

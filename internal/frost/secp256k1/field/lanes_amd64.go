@@ -51,6 +51,15 @@ func (l *Lanes) Sub(a, b *Lanes) *Lanes {
 	return l
 }
 
+// WipeRegisters clears what operations on [Lanes] leave in the registers that Go does not use.
+func WipeRegisters() {
+	if ifma {
+		wipeIFMA()
+	}
+}
+
+func wipeIFMA()
+
 // mulIFMA is mulGeneric.
 //
 //go:noescape
