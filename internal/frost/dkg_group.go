@@ -70,6 +70,13 @@ var twoTo256 = func() *secp.Scalar {
 }()
 
 func (secpGroup) reduce(dst *secp.Scalar, b []byte) {
+	if len(b) <= 32 { // nothing is above: weights and challenges
+		var low [32]byte
+		copy(low[32-len(b):], b)
+		dst.SetBytes(&low)
+		clear(low[:])
+		return
+	}
 	var wide [64]byte
 	copy(wide[64-len(b):], b)
 	var high secp.Scalar
