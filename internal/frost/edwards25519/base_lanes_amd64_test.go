@@ -94,7 +94,8 @@ func (l *baseLanes) digit(pos, lane int) int64 {
 	return int64(d & 63)
 }
 
-var orderOfGroup, _ = new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
+var orderOfGroup, _ = new(big.Int).SetString(
+	"7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
 
 func little(b []byte) *big.Int {
 	n := new(big.Int)
@@ -233,7 +234,8 @@ func added(p, q [4]*big.Int) [4]*big.Int {
 		return z.Mod(z, prime)
 	}
 	mul, add, sub := (*big.Int).Mul, (*big.Int).Add, (*big.Int).Sub
-	a, b, c, d := m(mul, m(sub, p[1], p[0]), q[1]), m(mul, m(add, p[1], p[0]), q[0]), m(mul, p[3], q[2]), m(mul, p[2], q[3])
+	a, b := m(mul, m(sub, p[1], p[0]), q[1]), m(mul, m(add, p[1], p[0]), q[0])
+	c, d := m(mul, p[3], q[2]), m(mul, p[2], q[3])
 	e, f, g, h := m(sub, b, a), m(sub, d, c), m(add, d, c), m(add, b, a)
 	return [4]*big.Int{m(mul, e, f), m(mul, g, h), m(mul, f, g), m(mul, e, h)}
 }
@@ -354,7 +356,8 @@ func BenchmarkBaseMults(b *testing.B) {
 // address with an index, no division, no gathering and no shift by a register but by a place.
 func TestAssemblyDoesNotBranch(t *testing.T) {
 	t.Parallel()
-	slow := regexp.MustCompile(`^\s+(J|LOOP|CALL|I?DIV|REP|BS[FR]|V?P?GATHER|VP?(SR|SL)\w+V|VPCOMPRESS|[SR]\w[LR][BWLQ]? +CX)|\)\(`)
+	slow := regexp.MustCompile(`^\s+(J|LOOP|CALL|I?DIV|REP|BS[FR]|V?P?GATHER|VP?(SR|SL)\w+V|VPCOMPRESS|` +
+		`[SR]\w[LR][BWLQ]? +CX)|\)\(`)
 	instructions := 0
 	for _, name := range []string{"lanes_amd64.h", "pow_amd64.s", "base_lanes_amd64.s", "sum_lanes_amd64.s"} {
 		src, err := os.ReadFile(name)

@@ -65,8 +65,9 @@ func (r *rootLanes) decode(points []Affine, encoded []byte) (refused int) {
 
 // isCanonical reports whether the number in the lower 255 bits is below p.
 func isCanonical(b []byte) bool {
-	return binary.LittleEndian.Uint64(b) < math.MaxUint64-18 || binary.LittleEndian.Uint64(b[24:])|1<<63 != math.MaxUint64 ||
-		binary.LittleEndian.Uint64(b[8:]) != math.MaxUint64 || binary.LittleEndian.Uint64(b[16:]) != math.MaxUint64
+	word := binary.LittleEndian.Uint64
+	return word(b) < math.MaxUint64-18 || word(b[24:])|1<<63 != math.MaxUint64 ||
+		word(b[8:]) != math.MaxUint64 || word(b[16:]) != math.MaxUint64
 }
 
 // begin sets what is to be raised to (p-5)/8, as root has it.

@@ -26,7 +26,6 @@ TEXT ·squareIFMA(SB), NOSPLIT, $0-24
 
 next:
 	// Z5 to Z14 get what counts twice, Z15 to Z21 what counts four times, Z22 to Z26 what counts once.
-	VPXORQ Z5, Z5, Z5
 	VPXORQ Z6, Z6, Z6
 	VPXORQ Z7, Z7, Z7
 	VPXORQ Z8, Z8, Z8
