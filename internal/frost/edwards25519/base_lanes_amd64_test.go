@@ -384,3 +384,36 @@ func TestAssemblyDoesNotBranch(t *testing.T) {
 		}
 	}
 }
+
+// Every function that may have had a secret in lanes leaves by LEAVE, which clears all registers.
+func TestAssemblyClearsRegisters(t *testing.T) {
+	t.Parallel()
+	macros, err := os.ReadFile("lanes_amd64.h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, leave, _ := strings.Cut(string(macros), "#define LEAVE")
+	leave, _, _ = strings.Cut(leave, "\n\n")
+	leave = strings.Join(strings.Fields(strings.ReplaceAll(leave, "\\", "")), " ")
+	for i := range 32 {
+		if clear := fmt.Sprintf("VPXORQ Z%d, Z%[1]d, Z%[1]d ", i); !strings.Contains(leave, clear) {
+			t.Errorf("not there: %s", clear)
+		}
+	}
+	if !strings.HasSuffix(leave, "KXORW K1, K1, K1 KXORW K2, K2, K2 VZEROUPPER") {
+		t.Error("masks are left")
+	}
+	for name, file := range map[string]string{
+		"multiplyBaseIFMA": "base_lanes_amd64.s", "multiplyIFMA": "pow_amd64.s", "squareIFMA": "pow_amd64.s",
+	} {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, function, _ := strings.Cut(string(src), "TEXT ·"+name+"(SB)")
+		function, _, _ = strings.Cut(function, "\nTEXT ")
+		if strings.Count(function, "\tRET\n") != 1 || !strings.Contains(function, "\tLEAVE\n\tRET\n") {
+			t.Errorf("%s does not clear registers", name)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 )
 
 // hasLanes is whether the processor multiplies eight elements at once.
-var hasLanes = cpu.X86.HasAVX512IFMA
+var hasLanes = cpu.X86.HasAVX512F && cpu.X86.HasAVX512IFMA
 
 // lanes are eight elements of the field, in limbs of 51 bits, the lowest first.
 type lanes [5][8]uint64

@@ -4,8 +4,10 @@ package field
 
 import "golang.org/x/sys/cpu"
 
-// ifma is FastLanes, but in tests of both ways.
-var ifma = cpu.X86.HasAVX512IFMA
+// ifma is FastLanes, but in tests of both ways. Bytes are shuffled and masks of 64 bits cleared by
+// AVX-512 BW (also by packages that ask FastLanes), which a virtual machine may lack although it has IFMA.
+// Each may be turned off alone (GODEBUG), also what the others build on.
+var ifma = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512IFMA
 
 // FastLanes reports whether [Lanes] are faster than elements one by one: eight of them cost about
 // as much as one.

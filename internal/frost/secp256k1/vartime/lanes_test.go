@@ -118,7 +118,15 @@ func TestDecodeInto(t *testing.T) {
 		t.Fatal("good points are refused, or others")
 	}
 	prime := bigPrime.FillBytes(make([]byte, 32))
-	small := smallPoints(t)[0] // its x or y has a second form
+	// A point whose x has a second form, and one whose y has.
+	var small [2]Point
+	for _, p := range smallPoints(t) {
+		if p.x[1]|p.x[2]|p.x[3] == 0 {
+			small[0] = p
+		} else {
+			small[1] = p
+		}
+	}
 	for i := range good {
 		at := wire[i*PointSize:][:PointSize]
 		before := bytes.Clone(at)
@@ -127,7 +135,7 @@ func TestDecodeInto(t *testing.T) {
 		for name, b := range map[string][]byte{
 			"off the curve": offCurve, "zeros": make([]byte, 64), "x is p": append(bytes.Clone(prime), at[32:]...),
 			"y is p": append(bytes.Clone(at[:32]), prime...), "ones": bytes.Repeat([]byte{0xff}, 64),
-			"not reduced": unreduced(&small),
+			"x not reduced": unreduced(&small[0]), "y not reduced": unreduced(&small[1]),
 		} {
 			copy(at, b)
 			if got := DecodeInto(points, wire); got != i {
