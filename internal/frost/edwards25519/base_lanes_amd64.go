@@ -83,10 +83,14 @@ func (s secrets) multiplyTogether() bool {
 	if !hasLanes || len(s) < worthwhileBases {
 		return false
 	}
-	l := newBaseLanes(len(s))
+	newBaseLanes(len(s)).multiplyOnce(s)
+	return true
+}
+
+// multiplyOnce is multiply, and wipes the scratch space.
+func (l *baseLanes) multiplyOnce(s secrets) {
 	defer l.wipe()
 	l.multiply(s)
-	return true
 }
 
 func newBaseLanes(n int) *baseLanes {

@@ -120,7 +120,7 @@ func TestBaseLanesWipes(t *testing.T) {
 		groups[1].before == (lanes{}) || groups[0].z == (lanes{}) || l.product == (lanes{}) {
 		t.Error("there was nothing to wipe")
 	}
-	l.wipe()
+	l.multiplyOnce(s)
 	for i := range groups {
 		if groups[i] != (baseGroup{}) {
 			t.Errorf("group %d is still there", i)
