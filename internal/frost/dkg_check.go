@@ -19,6 +19,11 @@ type equation[S, P any] struct {
 
 func (e *equation[S, P]) wipe() { e.base = *new(S) }
 
+// grow makes room for so many more points.
+func (e *equation[S, P]) grow(n int) {
+	e.scalars, e.points = slices.Grow(e.scalars, n), slices.Grow(e.points, n)
+}
+
 // holds is constant time in base and variable time in the rest.
 func (s *session[S, P]) holds(e *equation[S, P]) bool {
 	return s.isSumVartime(s.baseMult(&e.base), e.scalars, e.points)
@@ -98,6 +103,7 @@ func (s *session[S, P]) addProof(e *equation[S, P], w *stream, dealer, key int, 
 func (s *session[S, P]) checkProofs(w *stream, index int) error {
 	all := make([][]proof[S, P], s.N)
 	var e equation[S, P]
+	e.grow(2 * (s.N - 1) * s.K)
 	for i := range all {
 		if i == index {
 			continue
@@ -130,6 +136,7 @@ func (s *session[S, P]) checkProofs(w *stream, index int) error {
 func (s *session[S, P]) allHold(add func(e *equation[S, P], key int), from, to int) bool {
 	var e equation[S, P]
 	defer e.wipe()
+	e.grow(to - from)
 	for key := from; key < to; key++ {
 		add(&e, key)
 	}

@@ -70,6 +70,13 @@ var twoTo256 = func() *secp.Scalar {
 }()
 
 func (secpGroup) reduce(dst *secp.Scalar, b []byte) {
+	if len(b) <= 32 { // nothing is above: weights and challenges
+		var low [32]byte
+		copy(low[32-len(b):], b)
+		dst.SetBytes(&low)
+		clear(low[:])
+		return
+	}
 	var wide [64]byte
 	copy(wide[64-len(b):], b)
 	var high secp.Scalar
@@ -108,12 +115,9 @@ func (secpGroup) appendDealt(dst []byte, scalars []*secp.Scalar) []byte {
 	return dst
 }
 
-func (g secpGroup) decodeDealt(points []vartime.Point, b []byte) (refused int, err error) {
-	size := len(b) / max(len(points), 1)
-	for i := range points {
-		if err := g.decodePoint(&points[i], b[i*size:][:size]); err != nil {
-			return i, err
-		}
+func (secpGroup) decodeDealt(points []vartime.Point, b []byte) (refused int, err error) {
+	if refused = vartime.DecodeInto(points, b); refused >= 0 {
+		return refused, vartime.ErrPoint
 	}
 	return -1, nil
 }
@@ -243,7 +247,7 @@ func (edwardsGroup) addPoints(sums, points []edwards25519.Point) {
 	}
 }
 
-func (edwardsGroup) isIdentity(p *edwards25519.Point) bool { return p.IsIdentity() }
+func (edwardsGroup) isIdentity(p *edwards25519.Point) bool { return edwards25519.IsIdentity(p) }
 func (edwardsGroup) publicKey(wire []byte) []byte          { return append([]byte(nil), wire...) }
 func (edwardsGroup) appendPoint(dst []byte, p *edwards25519.Point) []byte {
 	b := edwards25519.Encode(p)

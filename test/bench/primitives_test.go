@@ -276,7 +276,7 @@ func primitivesEd25519(op ideal.Op) ([]primitive, error) {
 		return []primitive{
 			each(func(i int) { edwards25519.Encode(edwards25519.BaseMult(scalars[i])) }), // curve25519-voi
 			each(func(i int) { new(filippo.Point).ScalarBaseMult(others[i]).Bytes() }),
-			{op, many, func() { // curve25519-voi, with one inversion
+			{op, many, func() { // in lanes, or curve25519-voi with one inversion
 				edwards25519.BaseMults(affine, values)
 				for i := range affine {
 					affine[i].Encode()
@@ -301,7 +301,15 @@ func primitivesEd25519(op ideal.Op) ([]primitive, error) {
 		return []primitive{each(func(i int) { sum.Add(sum, points[i]) })}, nil
 	case ideal.Term128, ideal.Term256:
 		sum := func() { edwards25519.MultiScalarMultVartime(scalars[:op.Size], points[:op.Size]) }
-		return []primitive{{op, op.Size, sum}}, nil
+		found := []primitive{{op, op.Size, sum}}
+		if sums := many / op.Size; sums > 1 { // or many sums together
+			out, n := make([]edwards25519.Point, sums), sums*op.Size
+			edwards25519.BaseMults(affine, values)
+			found = append(found, primitive{op, n, func() {
+				edwards25519.MultiScalarMultsVartime(out, values[:n], affine[:n])
+			}})
+		}
+		return found, nil
 	}
 	return nil, fmt.Errorf("%s: %w", op, errNoPrimitive)
 }

@@ -17,7 +17,7 @@ import (
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// subjects are what handles secrets, and two that leak them.
+// subjects are what handles secrets, and three that leak them.
 func subjects() ([]*subject, error) {
 	all := []*subject{
 		{name: "secp256k1: a multiple of G, variable time", leaks: true, prepare: scalars(1, func(s []*secp.Scalar) {
@@ -27,7 +27,9 @@ func subjects() ([]*subject, error) {
 		{name: "secp256k1: a multiple of G", prepare: scalars(1, baseMults)},
 		{name: "secp256k1: 16 multiples of G", prepare: scalars(16, baseMults)},
 		{name: "secp256k1: 256 multiples of G", prepare: scalars(256, baseMults)},
+		{name: "edwards25519: 16 multiples of the base point, variable time", leaks: true, prepare: edwardsVartime(16)},
 		{name: "edwards25519: 16 multiples of the base point", prepare: edwards(16)},
+		{name: "edwards25519: 256 multiples of the base point", prepare: edwards(256)},
 		{name: "BIP 445 NonceGen, secret share", prepare: nonceGen(false)},
 		{name: "BIP 445 NonceGen, randomness", prepare: nonceGen(true)},
 	}
@@ -91,6 +93,17 @@ func edwards(n int) func(*rand.Rand, int) func() {
 			}
 		}
 		return func() { edwards25519.AppendDivided(out, in) }
+	}
+}
+
+func edwardsVartime(n int) func(*rand.Rand, int) func() {
+	return func(r *rand.Rand, class int) func() {
+		points, in := make([]edwards25519.Affine, n), make([][32]byte, n)
+		for i, b := range slices.Collect(slices.Chunk(draw(r, class, 32*n), 32)) {
+			points[i], in[i] = edwards25519.GeneratorAffine(), [32]byte(b)
+			in[i][31] &= 0x0f
+		}
+		return func() { edwards25519.AddBaseMultsVartime(points, in) }
 	}
 }
 

@@ -71,10 +71,17 @@ func (s secrets) baseMults(out []Affine, scalars []Scalar) {
 	}
 }
 
-// multiply sets each affine point to the base point's multiple. With the inverse of the product
+// multiply sets each affine point to the base point's multiple.
+func (s secrets) multiply() {
+	if !s.multiplyTogether() {
+		s.multiplyEach()
+	}
+}
+
+// multiplyEach is multiply by curve25519-voi. With the inverse of the product
 // of all Zs, which is never 0, it takes three multiplications to find that of each Z
 // (Montgomery's trick): as constant in time as the inversion is, which raises to a fixed power.
-func (s secrets) multiply() {
+func (s secrets) multiplyEach() {
 	for i := range s {
 		s[i].point.MulBasepoint(curve.ED25519_BASEPOINT_TABLE, &s[i].scalar)
 	}

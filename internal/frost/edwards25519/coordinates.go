@@ -44,12 +44,8 @@ func (p *Affine) SetBytes(b []byte) bool { return p.decode(b) && !p.IsIdentity()
 
 func (p *Affine) decode(b []byte) bool {
 	var r root
-	var power [1]field.Element
-	if !r.begin(b, &power[0]) {
-		return false
-	}
-	powEach(power[:])
-	return r.finish(p, &power[0])
+	var power field.Element
+	return r.begin(b, &power) && r.finish(p, power.Pow22523(&power))
 }
 
 // Equal reports whether p and q are one point. Variable time.
@@ -76,13 +72,19 @@ func SumsVartime(out, points []Affine) {
 // order of whatever it was. Many share an inversion. Public data: variable time.
 func MulByCofactor(points []Affine) {
 	products := make([]extended, len(points))
+	if !multiplyByEightTogether(func(i int) *extended { return &products[i] }, points) {
+		multiplyByEightEach(products, points)
+	}
+	affine(points, products)
+}
+
+func multiplyByEightEach(products []extended, points []Affine) {
 	for i := range points {
 		products[i] = points[i].extend()
 		for range 3 {
 			products[i].double(false)
 		}
 	}
-	affine(points, products)
 }
 
 // DivideByCofactor sets s = s/8, so that 8 times s·G is what s·G was. Constant time.

@@ -62,13 +62,6 @@ var rootOfMinusOne = func() (e field.Element) {
 	return e
 }()
 
-// powEach sets e[i] = e[i]^((p-5)/8).
-func powEach(e []field.Element) {
-	for i := range e {
-		e[i].Pow22523(&e[i])
-	}
-}
-
 // DecodeAffines is [DecodeAffine] of as many canonical encodings as points, 32 bytes each, one after
 // the other, and returns the place of the first that is none, or -1; points from there on are
 // undefined. The order is not looked at. Public data: variable time.
@@ -76,21 +69,14 @@ func DecodeAffines(points []Affine, encoded []byte) (refused int) {
 	if len(encoded) != len(points)*PointSize {
 		panic("edwards25519: as many encodings as points are needed")
 	}
-	var roots [togetherPow]root
-	var powers [togetherPow]field.Element
-	for from := 0; from < len(points); from += togetherPow {
-		block, n := points[from:min(from+togetherPow, len(points))], 0
-		for n < len(block) && roots[n].begin(encoded[(from+n)*PointSize:][:PointSize], &powers[n]) {
-			n++
-		}
-		powAll(powers[:n])
-		for i := range n {
-			if !roots[i].finish(&block[i], &powers[i]) {
-				return from + i
-			}
-		}
-		if n < len(block) {
-			return from + n
+	return decodeAffines(points, encoded)
+}
+
+// decodeEach is [DecodeAffines], one after the other.
+func decodeEach(points []Affine, encoded []byte) (refused int) {
+	for i := range points {
+		if !points[i].decode(encoded[i*PointSize:][:PointSize]) {
+			return i
 		}
 	}
 	return -1
@@ -104,9 +90,14 @@ func DecodeDividedAll(points []Point, encoded []byte) (refused int, err error) {
 	if bad >= 0 {
 		affine, err = affine[:bad], ErrPoint
 	}
+	multiplied := seesCoordinates() &&
+		multiplyByEightTogether(func(i int) *extended { return coordinates(&points[i]) }, affine)
 	for i := range affine {
-		SetAffine(&points[i], &affine[i])
-		if points[i].MulByCofactor(&points[i]).IsIdentity() {
+		if !multiplied {
+			SetAffine(&points[i], &affine[i])
+			points[i].MulByCofactor(&points[i])
+		}
+		if IsIdentity(&points[i]) {
 			return i, ErrIdentity
 		}
 	}

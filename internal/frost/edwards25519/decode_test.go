@@ -41,22 +41,6 @@ func elementOf(b [32]byte) *field.Element {
 	return e
 }
 
-func TestPowAll(t *testing.T) {
-	t.Parallel()
-	all := edgeElements(rand.New(rand.NewPCG(5, 5)), 400)
-	for n := range togetherPow + 1 {
-		for from := 0; from+n <= len(all); from += 7 {
-			got := append([]field.Element(nil), all[from:from+n]...)
-			powAll(got)
-			for i := range got {
-				if want := new(field.Element).Pow22523(&all[from+i]); got[i].Equal(want) != 1 {
-					t.Fatalf("%d at once, from %d: power %d is wrong", n, from, i)
-				}
-			}
-		}
-	}
-}
-
 // Whatever is decoded many at once is what it is alone, in the other library, and what is refused
 // is refused there.
 func TestDecodeAll(t *testing.T) {
@@ -93,6 +77,43 @@ func TestDecodeAll(t *testing.T) {
 					if !decodeBoth(t, wire) {
 						t.Errorf("%d points, %q at %d", n, name, at)
 					}
+				}
+			}
+		}
+	}
+}
+
+// Points in lanes are those that are decoded one after the other, and so are 8 times them.
+func TestDecodeTogether(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(14, 14))
+	for _, n := range []int{1, 2, 3, 8, 9, 20} {
+		for range 20 {
+			wire := make([]byte, 0, n*PointSize)
+			for range n {
+				b := edgeElements(r, 40)[r.IntN(40)].Bytes()
+				b[31] |= byte(r.Uint32()) & 0x80
+				if r.IntN(4) > 0 {
+					p := Encode(BaseMult(someScalars(r.Uint64(), 1)[0]))
+					b = p[:]
+				}
+				wire = append(wire, b...)
+			}
+			together, each := make([]Affine, n), make([]Affine, n)
+			good, want := decodeAffines(together, wire), decodeEach(each, wire)
+			if good != want {
+				t.Fatalf("%x: %d is refused, want %d", wire, good, want)
+			}
+			if good < 0 {
+				good = n
+			}
+			multiples := make([]extended, good)
+			multiplyByEightEach(multiples, each[:good])
+			affine(each[:good], multiples)
+			MulByCofactor(together[:good])
+			for i := range good {
+				if !together[i].Equal(&each[i]) {
+					t.Fatalf("%x: point %d is another one", wire, i)
 				}
 			}
 		}

@@ -9,7 +9,31 @@ import (
 // MultiScalarMultVartime returns the sum of scalars[i]·points[i]. Public data
 // only. It panics if the lengths differ.
 func MultiScalarMultVartime(scalars []*Scalar, points []*Point) *Point {
+	if sum, ok := multiScalarMultTogether(scalars, points); ok {
+		return sum
+	}
 	return curve.NewEdwardsPoint().MultiscalarMulVartime(scalars, points)
+}
+
+// MultiScalarMultsVartime sets out[i] to the sum of the i-th of as many equal parts of the products
+// scalars[i]·points[i]. Public data only. It panics if the lengths do not fit.
+func MultiScalarMultsVartime(out []Point, scalars []Scalar, points []Affine) {
+	terms := len(points) / max(len(out), 1)
+	if len(scalars) != len(points) || terms*len(out) != len(points) {
+		panic("edwards25519: as many scalars as points are needed, and as many of each sum")
+	}
+	if multiScalarMultsTogether(out, scalars, points) {
+		return
+	}
+	factors, values := make([]*Scalar, terms), make([]Point, terms)
+	of := make([]*Point, terms)
+	for i := range out {
+		for j := range of {
+			factors[j], of[j] = &scalars[i*terms+j], &values[j]
+			SetAffine(of[j], &points[i*terms+j])
+		}
+		out[i].MultiscalarMulVartime(factors, of)
+	}
 }
 
 // EvaluateAt evaluates the polynomial in the exponent whose coefficients are

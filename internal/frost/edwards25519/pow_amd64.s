@@ -2,68 +2,7 @@
 
 #include "textflag.h"
 
-// Eight elements of the field at once, by the 52-bit multiplications of AVX-512 IFMA. An element
-// has five limbs of 51 bits, which may be 2^14 more: below 2^52. The high halves of products
-// count twice, since they are shifted by 52 bits and limbs by 51.
-//
-// Z0 to Z4 are an element, Z5 to Z9 the low limbs of a product, Z10 to Z14 its high ones.
-// Z30 is the mask of 51 bits and Z31 is 19.
-
-#define CONSTANTS \
-	MOVQ         $0x7ffffffffffff, AX \
-	VPBROADCASTQ AX, Z30 \
-	MOVQ         $19, AX \
-	VPBROADCASTQ AX, Z31
-
-// LOW is a += the low 52 bits of x*y, and HIGH those above.
-#define LOW(x, y, a) VPMADD52LUQ x, y, a
-#define HIGH(x, y, a) VPMADD52HUQ x, y, a
-
-// FOLD adds 19 times a high limb to a low one: 2^255 is 19.
-#define FOLD(high, low) \
-	VPADDQ high, low, low \
-	VPSLLQ $1, high, Z29 \
-	VPADDQ Z29, low, low \
-	VPSLLQ $4, high, Z29 \
-	VPADDQ Z29, low, low
-
-// REDUCE makes an element of Z5 to Z14, limbs below 2^56: what is folded is below 2^61, and what
-// is carried from there below 2^10.
-#define REDUCE \
-	FOLD(Z10, Z5) \
-	FOLD(Z11, Z6) \
-	FOLD(Z12, Z7) \
-	FOLD(Z13, Z8) \
-	FOLD(Z14, Z9) \
-	VPSRLQ      $51, Z5, Z10 \
-	VPSRLQ      $51, Z6, Z11 \
-	VPSRLQ      $51, Z7, Z12 \
-	VPSRLQ      $51, Z8, Z13 \
-	VPSRLQ      $51, Z9, Z14 \
-	VPANDQ      Z30, Z5, Z0 \
-	VPANDQ      Z30, Z6, Z1 \
-	VPANDQ      Z30, Z7, Z2 \
-	VPANDQ      Z30, Z8, Z3 \
-	VPANDQ      Z30, Z9, Z4 \
-	VPMADD52LUQ Z31, Z14, Z0 \
-	VPADDQ      Z10, Z1, Z1 \
-	VPADDQ      Z11, Z2, Z2 \
-	VPADDQ      Z12, Z3, Z3 \
-	VPADDQ      Z13, Z4, Z4
-
-#define LOAD(from) \
-	VMOVDQU64 (from), Z0 \
-	VMOVDQU64 64(from), Z1 \
-	VMOVDQU64 128(from), Z2 \
-	VMOVDQU64 192(from), Z3 \
-	VMOVDQU64 256(from), Z4
-
-#define STORE(to) \
-	VMOVDQU64 Z0, (to) \
-	VMOVDQU64 Z1, 64(to) \
-	VMOVDQU64 Z2, 128(to) \
-	VMOVDQU64 Z3, 192(to) \
-	VMOVDQU64 Z4, 256(to)
+#include "lanes_amd64.h"
 
 // func multiplyIFMA(z, x, y *lanes)
 TEXT ·multiplyIFMA(SB), NOSPLIT, $0-24
@@ -71,104 +10,10 @@ TEXT ·multiplyIFMA(SB), NOSPLIT, $0-24
 	MOVQ x+8(FP), SI
 	MOVQ y+16(FP), DX
 	CONSTANTS
-	LOAD(SI)
-
-	VPXORQ Z5, Z5, Z5
-	VPXORQ Z6, Z6, Z6
-	VPXORQ Z7, Z7, Z7
-	VPXORQ Z8, Z8, Z8
-	VPXORQ Z9, Z9, Z9
-	VPXORQ Z10, Z10, Z10
-	VPXORQ Z11, Z11, Z11
-	VPXORQ Z12, Z12, Z12
-	VPXORQ Z13, Z13, Z13
-	VPXORQ Z14, Z14, Z14
-	VPXORQ Z15, Z15, Z15
-	VPXORQ Z16, Z16, Z16
-	VPXORQ Z17, Z17, Z17
-	VPXORQ Z18, Z18, Z18
-	VPXORQ Z19, Z19, Z19
-	VPXORQ Z20, Z20, Z20
-	VPXORQ Z21, Z21, Z21
-	VPXORQ Z22, Z22, Z22
-	VPXORQ Z23, Z23, Z23
-	VMOVDQU64 (DX), Z24
-	LOW(Z0, Z24, Z5)
-	HIGH(Z0, Z24, Z15)
-	LOW(Z1, Z24, Z6)
-	HIGH(Z1, Z24, Z16)
-	LOW(Z2, Z24, Z7)
-	HIGH(Z2, Z24, Z17)
-	LOW(Z3, Z24, Z8)
-	HIGH(Z3, Z24, Z18)
-	LOW(Z4, Z24, Z9)
-	HIGH(Z4, Z24, Z19)
-	VMOVDQU64 64(DX), Z24
-	LOW(Z0, Z24, Z6)
-	HIGH(Z0, Z24, Z16)
-	LOW(Z1, Z24, Z7)
-	HIGH(Z1, Z24, Z17)
-	LOW(Z2, Z24, Z8)
-	HIGH(Z2, Z24, Z18)
-	LOW(Z3, Z24, Z9)
-	HIGH(Z3, Z24, Z19)
-	LOW(Z4, Z24, Z10)
-	HIGH(Z4, Z24, Z20)
-	VMOVDQU64 128(DX), Z24
-	LOW(Z0, Z24, Z7)
-	HIGH(Z0, Z24, Z17)
-	LOW(Z1, Z24, Z8)
-	HIGH(Z1, Z24, Z18)
-	LOW(Z2, Z24, Z9)
-	HIGH(Z2, Z24, Z19)
-	LOW(Z3, Z24, Z10)
-	HIGH(Z3, Z24, Z20)
-	LOW(Z4, Z24, Z11)
-	HIGH(Z4, Z24, Z21)
-	VMOVDQU64 192(DX), Z24
-	LOW(Z0, Z24, Z8)
-	HIGH(Z0, Z24, Z18)
-	LOW(Z1, Z24, Z9)
-	HIGH(Z1, Z24, Z19)
-	LOW(Z2, Z24, Z10)
-	HIGH(Z2, Z24, Z20)
-	LOW(Z3, Z24, Z11)
-	HIGH(Z3, Z24, Z21)
-	LOW(Z4, Z24, Z12)
-	HIGH(Z4, Z24, Z22)
-	VMOVDQU64 256(DX), Z24
-	LOW(Z0, Z24, Z9)
-	HIGH(Z0, Z24, Z19)
-	LOW(Z1, Z24, Z10)
-	HIGH(Z1, Z24, Z20)
-	LOW(Z2, Z24, Z11)
-	HIGH(Z2, Z24, Z21)
-	LOW(Z3, Z24, Z12)
-	HIGH(Z3, Z24, Z22)
-	LOW(Z4, Z24, Z13)
-	HIGH(Z4, Z24, Z23)
-
-	VPADDQ Z15, Z15, Z15
-	VPADDQ Z15, Z6, Z6
-	VPADDQ Z16, Z16, Z16
-	VPADDQ Z16, Z7, Z7
-	VPADDQ Z17, Z17, Z17
-	VPADDQ Z17, Z8, Z8
-	VPADDQ Z18, Z18, Z18
-	VPADDQ Z18, Z9, Z9
-	VPADDQ Z19, Z19, Z19
-	VPADDQ Z19, Z10, Z10
-	VPADDQ Z20, Z20, Z20
-	VPADDQ Z20, Z11, Z11
-	VPADDQ Z21, Z21, Z21
-	VPADDQ Z21, Z12, Z12
-	VPADDQ Z22, Z22, Z22
-	VPADDQ Z22, Z13, Z13
-	VPADDQ Z23, Z23, Z23
-	VPADDQ Z23, Z14, Z14
-	REDUCE
-	STORE(DI)
-	VZEROUPPER
+	LOAD(0, SI)
+	MULTIPLY(0, DX)
+	STORE(0, DI)
+	LEAVE
 	RET
 
 // func squareIFMA(z, x *lanes, n int)
@@ -177,11 +22,10 @@ TEXT ·squareIFMA(SB), NOSPLIT, $0-24
 	MOVQ x+8(FP), SI
 	MOVQ n+16(FP), CX
 	CONSTANTS
-	LOAD(SI)
+	LOAD(0, SI)
 
 next:
 	// Z5 to Z14 get what counts twice, Z15 to Z21 what counts four times, Z22 to Z26 what counts once.
-	VPXORQ Z5, Z5, Z5
 	VPXORQ Z6, Z6, Z6
 	VPXORQ Z7, Z7, Z7
 	VPXORQ Z8, Z8, Z8
@@ -266,6 +110,29 @@ next:
 	DECQ CX
 	JNZ  next
 
-	STORE(DI)
+	STORE(0, DI)
+	LEAVE
+	RET
+
+// func addLanesIFMA(z, x, y *lanes)
+TEXT ·addLanesIFMA(SB), NOSPLIT, $0-24
+	MOVQ z+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ y+16(FP), DX
+	CONSTANTS
+	ADD(0, SI, 0, DX)
+	STORE(0, DI)
+	VZEROUPPER
+	RET
+
+// func subtractLanesIFMA(z, x, y *lanes)
+TEXT ·subtractLanesIFMA(SB), NOSPLIT, $0-24
+	MOVQ z+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ y+16(FP), DX
+	CONSTANTS
+	TWOP
+	SUBTRACT(0, SI, 0, DX)
+	STORE(0, DI)
 	VZEROUPPER
 	RET

@@ -32,14 +32,26 @@ func GeneratorAffine() Affine {
 // SumIsSmallVartime reports whether the sum of scalars[i]·points[i] is of small order, that
 // is, whether 8 times the sum is the identity. Scalars are canonical; short ones cost
 // less. Public data only. It panics if the lengths differ.
-//
-// It is Pippenger's method with signed digits: in each position a point is added to the sum
-// of those with the same digit, and then these sums are multiplied by the digits in two
-// additions each.
 func SumIsSmallVartime(scalars [][ScalarSize]byte, points []Affine) bool {
 	if len(scalars) != len(points) {
 		panic("edwards25519: as many scalars as points are needed")
 	}
+	sum, ok := sumTogether(scalars, points)
+	if !ok {
+		sum = sumVartime(scalars, points)
+	}
+	for range 3 {
+		sum.double(false)
+	}
+	return sum.isIdentity()
+}
+
+// sumVartime returns the sum of scalars[i]·points[i].
+//
+// It is Pippenger's method with signed digits: in each position a point is added to the sum
+// of those with the same digit, and then these sums are multiplied by the digits in two
+// additions each.
+func sumVartime(scalars [][ScalarSize]byte, points []Affine) extended {
 	width := digitBits(scalars)
 	digits, terms := make([]digitised, len(points)), make([]cached, len(points))
 	halves := halfOfEach(width)
@@ -68,10 +80,7 @@ func SumIsSmallVartime(scalars [][ScalarSize]byte, points []Affine) bool {
 			sum.addExtended(&above)
 		}
 	}
-	for range 3 {
-		sum.double(false)
-	}
-	return sum.isIdentity()
+	return sum
 }
 
 // digitBits is how many bits a digit has so that there are the fewest additions.

@@ -27,6 +27,9 @@ func TestAffines(t *testing.T) {
 		if alone.setPoint(&points[i]); !alone.Equal(&a) {
 			t.Errorf("point %d becomes another one by its encoding", i)
 		}
+		if IsIdentity(&points[i]) != points[i].IsIdentity() {
+			t.Errorf("point %d: identity", i)
+		}
 		back := *BaseMult(inverseOfEight) // of another point
 		SetAffine(&back, &a)
 		sum := curve.NewEdwardsPoint().Add(&points[i], &points[len(points)-1])

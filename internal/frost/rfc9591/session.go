@@ -67,8 +67,8 @@ func newTranscripts(sessions []Session, t int) {
 	}
 	edwards25519.SumsVartime(sums, hiding)
 	factors, binding := make([]Scalar, len(sessions)*t), make([]Point, len(sessions)*t)
-	rho, points := make([]*Scalar, t), make([]*Point, t)
-	rs := make([]Point, len(sessions))
+	points := make([]edwards25519.Affine, 0, len(binding))
+	rs, products := make([]Point, len(sessions)), make([]Point, len(sessions))
 	var h hasher
 	for i := range sessions {
 		s := &sessions[i]
@@ -76,10 +76,13 @@ func newTranscripts(sessions []Session, t int) {
 		h.bindingFactors(s)
 		for j, n := range s.nonces {
 			edwards25519.SetAffine(&s.binding[j], &n.binding)
-			rho[j], points[j] = &s.rho[j], &s.binding[j]
+			points = append(points, n.binding)
 		}
+	}
+	edwards25519.MultiScalarMultsVartime(products, factors, points)
+	for i := range rs {
 		edwards25519.SetAffine(&rs[i], &sums[i])
-		rs[i].Add(&rs[i], edwards25519.MultiScalarMultVartime(rho, points))
+		rs[i].Add(&rs[i], &products[i])
 	}
 	for i, r := range edwards25519.Affines(rs) {
 		sessions[i].r = r.Encode()

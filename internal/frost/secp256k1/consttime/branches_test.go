@@ -18,7 +18,12 @@ import (
 // first the source, then what the compiler made of it. make consttime measures times.
 
 // secretFiles are what secrets pass through, but for functions with Vartime in their name.
-var secretFiles = []string{"lane.go", "../field/element.go", "../field/power.go"}
+var secretFiles = []string{"lane.go", "tree.go", "../field/element.go", "../field/power.go", "../field/lanes.go"}
+
+// assembly is what they pass through as well.
+var assembly = []string{
+	"entry_amd64.s", "pick_amd64.s", "../field/mul_amd64.s", "../field/lanes_amd64.s",
+}
 
 func TestSourceDoesNotBranch(t *testing.T) {
 	t.Parallel()
@@ -69,18 +74,21 @@ func TestBranchesAreFound(t *testing.T) {
 
 // Counters of loops over lanes, rows and limbs, and positions of digits, are public; so are
 // lengths of slices.
-var public = map[string]bool{"pos": true, "at": true, "digitBits": true, "entries": true, "len": true, "lanes": true}
+var public = map[string]bool{"pos": true, "at": true, "digitBits": true, "entries": true, "len": true, "lanes": true,
+	"wideBits": true, "wideDigits": true, "sums": true, "wideEntries": true, "half": true, "groups": true, "LaneCount": true, "field": true}
 
 // allowed is what may be called beside methods that are looked at themselves.
 var allowed = map[string]bool{
-	"bits.Add64": true, "bits.Sub64": true, "bits.Mul64": true, "uint64": true, "int64": true, "len": true, "clear": true,
+	"bits.Add64": true, "bits.Sub64": true, "bits.Mul64": true, "uint64": true, "int64": true, "len": true, "clear": true, "field.WipeRegisters": true,
+	"low52": true, "uint8": true, "k.Bytes": true, "high52": true,
 	"binary.BigEndian.Uint64": true, "binary.BigEndian.AppendUint64": true,
 	"s.Bytes": true, "(*[32]byte)": true, // of secp256k1-voi, by fiat-crypto
 }
 
 // methods are those of the files above without a name of a variable time.
 var methods = regexp.MustCompile(`\.(Add|Sub|Negate|NegateIf|Set|Mul|Square|Half|Reduce|ZeroMask|OneIf|IsOdd|` +
-	`squares|power2|Invert|pick|recode|set)$`)
+	`squares|power2|Invert|pick|recode|set|pickEach|invert|add|` +
+	`Broadcast|Get|lane|setLane|tighten)$`)
 
 // findBranches names whatever may take another time for another value.
 func findBranches(t *testing.T, name, src string) (found []string, functions int) {
@@ -120,7 +128,9 @@ func branch(src string, n ast.Node, counters map[string]bool) string {
 		if n.Value != nil {
 			return "a range with values"
 		}
-		if _, ok := n.X.(*ast.Ident); !ok {
+		switch n.X.(type) {
+		case *ast.Ident, *ast.BasicLit:
+		default:
 			return "a range over no name"
 		}
 	case *ast.BinaryExpr:
@@ -186,8 +196,8 @@ func isPublic(e ast.Expr, counters map[string]bool) bool {
 }
 
 // The compiler makes no branch of what has none in the source: in the machine's code every
-// conditional jump is at the line of a loop or a function's beginning, or checks the bounds of
-// an index by a position or of a length. An encoding, which is public, may grow what it is appended to.
+// conditional jump is at the line of a loop or a function's beginning, copies or clears memory, or
+// checks the bounds of an index by a position or of a length. An encoding, which is public, may grow what it is appended to.
 func TestMachineCodeDoesNotBranch(t *testing.T) {
 	t.Parallel()
 	if runtime.GOARCH != "amd64" {
@@ -199,7 +209,7 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 		if err != nil {
 			t.Fatalf("go list -export: %v", err)
 		}
-		const secret = `(\(\*(lane|entry)\)\.\w+|consttime\.(begin|choose|add)|\(\*Element\)\.\w+)$`
+		const secret = `(\(\*(lane|entry|eight|scratch|Lanes)\)\.\w+|consttime\.(begin|choose|add)|\(\*Element\)\.\w+)$`
 		out, err := exec.Command("go", "tool", "objdump", "-s", secret, strings.TrimSpace(string(archive))).Output()
 		if err != nil {
 			t.Fatalf("go tool objdump: %v", err)
@@ -207,7 +217,8 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 		code.Write(out)
 	}
 	lines := map[string][]string{}
-	for _, name := range append([]string{"entry_amd64.go", "../field/mul_amd64.go"}, secretFiles...) {
+	for _, name := range append([]string{"entry_amd64.go", "pick_amd64.go", "../field/mul_amd64.go",
+		"../field/lanes_amd64.go"}, secretFiles...) {
 		src, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -215,7 +226,9 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 		lines[name[strings.LastIndex(name, "/")+1:]] = strings.Split(string(src), "\n")
 	}
 	loop := regexp.MustCompile(`^\s*for |` +
-		`cpu.X86.HasAVX2|if hasADX|&row\[0\]|^func |\[at/64\]|\[at/64\+1\]|lanes\[len\(lanes\)-1-i\]|\(\*\[32\]byte\)`)
+		`cpu.X86.HasAVX2|if hasADX|&row\[0\]|^func |\[at/64\]|\[at/64\+1\]|lanes\[len\(lanes\)-1-i\]|\(\*\[32\]byte\)|` +
+		`if ifma|field\.FastLanes\(\)|clear\(|s\.sums\[|&from\[i\]|p\.x = q\.x|s\.negated\[at\]|l\[0\]\[at\]|` +
+		`var \w+ field\.Lanes|s\.before\[|&s\.alone\[at\]|\[pos\]|&from\[at\]|\[at%field\.LaneCount\]|\[half\]`)
 	at := regexp.MustCompile(`^\s*(\w+\.\w+):(\d+)\s+0x[0-9a-f]+\s+[0-9a-f]+\s+(J[A-Z]+)\b`)
 	function, functions, jumps, seen := "", 0, 0, 0
 	for line := range strings.SplitSeq(code.String(), "\n") {
@@ -248,7 +261,7 @@ func TestMachineCodeDoesNotBranch(t *testing.T) {
 func TestAssemblyDoesNotBranch(t *testing.T) {
 	t.Parallel()
 	instructions := 0
-	for _, name := range []string{"entry_amd64.s", "../field/mul_amd64.s"} {
+	for _, name := range assembly {
 		src, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

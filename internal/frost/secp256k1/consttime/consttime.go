@@ -11,6 +11,9 @@
 package consttime
 
 import (
+	"sync"
+
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/field"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
@@ -21,6 +24,8 @@ type Scalar = secp.Scalar
 const (
 	// few is below how many scalars each is multiplied alone: 42 inversions are too many for them.
 	few = 7
+	// fewInLanes is the same where there are lanes, and their table: few don't wait for that.
+	fewInLanes = 2
 	// block bounds the scratch space: 64 KiB, which stay near the processor.
 	block = 256
 )
@@ -33,15 +38,21 @@ const (
 // these with a probability of 1 - 2^-254.
 func BaseMults(scalars []*Scalar) []vartime.Point {
 	points := make([]vartime.Point, len(scalars))
-	if len(scalars) < few {
-		for i, s := range scalars {
-			points[i] = baseMult(s)
-		}
-		return points
+	switch {
+	case field.FastLanes() && (len(scalars) >= few || len(scalars) >= fewInLanes && hasWideTable()):
+		multiplyInLanes(scalars, points)
+	case len(scalars) >= few:
+		baseMults(make([]lane, blockSize(len(scalars), block)), scalars, points)
+	default:
+		baseMultEach(scalars, points)
 	}
-	blocks := (len(scalars) + block - 1) / block // of about the same size
-	baseMults(make([]lane, (len(scalars)+blocks-1)/blocks), scalars, points)
 	return points
+}
+
+// blockSize divides n into blocks of about the same size, of which none exceeds the most.
+func blockSize(n, most int) int {
+	blocks := max(1, (n+most-1)/most)
+	return (n + blocks - 1) / blocks
 }
 
 // baseMults sets points[i] = scalars[i]·G, and wipes the lanes.
@@ -53,9 +64,51 @@ func baseMults(lanes []lane, scalars []*Scalar, points []vartime.Point) {
 	}
 }
 
+// baseMultEach sets points[i] = scalars[i]·G.
+func baseMultEach(scalars []*Scalar, points []vartime.Point) {
+	for i, s := range scalars {
+		points[i] = baseMult(s)
+	}
+}
+
 // baseMult is one multiplication, which secp256k1-voi does in constant time.
 func baseMult(s *Scalar) vartime.Point {
 	return vartime.FromPoint(secp.NewIdentityPoint().ScalarBaseMult(s))
+}
+
+// scratches are wiped.
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// multiplyInLanes sets points[i] = scalars[i]·G.
+func multiplyInLanes(scalars []*Scalar, points []vartime.Point) {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	for size := blockSize(len(scalars), groups*field.LaneCount); len(scalars) > 0; {
+		n := min(size, len(scalars))
+		multiplyGroups(s, scalars[:n], points[:n])
+		scalars, points = scalars[n:], points[n:]
+	}
+}
+
+// multiplyGroups is multiplyInLanes for as many scalars as fit, and wipes the scratch space.
+func multiplyGroups(s *scratch, scalars []*Scalar, points []vartime.Point) {
+	groups := (len(scalars) + field.LaneCount - 1) / field.LaneCount
+	defer s.wipe(groups)
+	for i := range groups * field.LaneCount {
+		s.recode(i, scalars[min(i, len(scalars)-1)]) // the last lanes have the last scalar once more
+	}
+	s.pickAll(wideTable(), groups)
+	for n := wideDigits * groups; n > groups; n /= 2 {
+		s.add(s.sums[:n])
+	}
+	if s.missed != 0 { // with no uniform scalar: see BaseMults
+		baseMultEach(scalars, points)
+		return
+	}
+	for i := range points {
+		x, y := s.finish(i)
+		points[i] = vartime.PointOf(&x, &y)
+	}
 }
 
 // multiply is baseMults for as many scalars as lanes, which it does not wipe.

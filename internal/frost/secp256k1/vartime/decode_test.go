@@ -56,6 +56,11 @@ func FuzzDecode(f *testing.F) {
 		if ok && (!bytes.Equal(p.AppendWire(nil), b) || p != FromPoint(want)) {
 			t.Fatal("another point, or another encoding of it")
 		}
+		points := make([]Point, 9)
+		refused := DecodeInto(points, bytes.Repeat(b, len(points)))
+		if ok && (refused != -1 || points[0] != p || points[8] != p) || !ok && refused != 0 {
+			t.Fatalf("of many, point %d is refused", refused)
+		}
 	})
 }
 

@@ -53,16 +53,18 @@ type term struct {
 // split returns k1 and k2.
 func (l *limbs) split() (k1, k2 term) {
 	c1, c2 := l.scale(&g1), l.scale(&g2)
-	v := l.minus(c1.times(&a1)).minus(c2.times(&a2))
-	w := c1.times(&minusB1).minus(c2.times(&a1))
+	x1, x2 := times(&c1, &a1), times(&c2, &a2)
+	y1, y2 := times(&c1, &minusB1), times(&c2, &a1)
+	v, w := l.minus(&x1).minus(&x2), y1.minus(&y2)
 	return v.signed(), w.signed()
 }
 
-// product returns l·m in full.
-func (l *limbs) product(m *limbs) (r [8]uint64) {
+// scale returns l·g / 2^384, rounded: two limbs.
+func (l *limbs) scale(g *limbs) (c [2]uint64) {
+	var r [8]uint64
 	for i, x := range l {
 		var carry uint64
-		for j, y := range m {
+		for j, y := range g {
 			hi, lo := bits.Mul64(x, y)
 			var c uint64
 			lo, c = bits.Add64(lo, carry, 0)
@@ -72,20 +74,28 @@ func (l *limbs) product(m *limbs) (r [8]uint64) {
 		}
 		r[i+4] = carry
 	}
+	c[0], c[1] = bits.Add64(r[6], r[5]>>63, 0)
+	c[1] += r[7]
+	return c
+}
+
+// times returns c·m modulo 2^256, for an m of at most three limbs.
+func times(c *[2]uint64, m *limbs) (r limbs) {
+	for i, x := range c {
+		var carry uint64
+		for j := 0; j < 3 && i+j < 4; j++ {
+			hi, lo := bits.Mul64(x, m[j])
+			var c uint64
+			lo, c = bits.Add64(lo, carry, 0)
+			hi += c
+			r[i+j], c = bits.Add64(r[i+j], lo, 0)
+			carry = hi + c
+		}
+		if i == 0 {
+			r[3] = carry
+		}
+	}
 	return r
-}
-
-// scale returns l·g / 2^384, rounded.
-func (l *limbs) scale(g *limbs) *limbs {
-	r := l.product(g)
-	lo, c := bits.Add64(r[6], r[5]>>63, 0)
-	return &limbs{lo, r[7] + c}
-}
-
-// times returns l·m modulo 2^256.
-func (l *limbs) times(m *limbs) *limbs {
-	r := l.product(m)
-	return (*limbs)(r[:4])
 }
 
 // minus returns l - m modulo 2^256.

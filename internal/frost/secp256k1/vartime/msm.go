@@ -45,13 +45,17 @@ func plan(terms []limbs) method {
 	}
 	// The doublings of 128 bits; for each point a table and 2·128/6 additions.
 	best, cost := method{}, 128*8+len(terms)*600
+	addition := 7
+	if fastLanes {
+		addition = 3
+	}
 	for w := 3; w <= 14; w++ {
 		for _, m := range []method{{w, false}, {w, true}} {
 			l := &whole
 			if m.split {
 				l = &halves
 			}
-			if c := l.cost(w); c < cost {
+			if c := l.cost(w, addition); c < cost {
 				best, cost = m, c
 			}
 		}
@@ -70,11 +74,11 @@ func (l *load) add(n int) {
 	l.longest = max(l.longest, n)
 }
 
-// cost is the number of field multiplications with digits of w bits: those of
-// an affine addition for every digit, of two others for every bucket and
-// position, of a doubling for every bit, and an inversion or two a position.
-func (l *load) cost(w int) int {
-	return 7*l.bits/w + (l.longest/w+1)*(28<<(w-1)+8*w+400)
+// cost is the number of field multiplications with digits of w bits, of which an addition costs
+// as many as said: one for every digit, two more for every bucket and position, and besides
+// some five inversions a position.
+func (l *load) cost(w, addition int) int {
+	return addition*l.bits/w + (l.longest/w+1)*(2*addition<<(w-1)+1500)
 }
 
 // splitAll splits the scalars that are longer than 128 bits.

@@ -1,29 +1,69 @@
 package vartime
 
-import "github.com/frostfleet/frostfleet/internal/frost/secp256k1/field"
-
 // pippenger returns the sum of the terms' scalars·points for many terms, by the
 // bucket method. Each scalar is cut into signed digits of w bits. For one digit
-// position, the points of the same digit are added up (negated for a negative
-// digit), and a running sum weighs the digits. The positions join, highest
-// first, by w doublings each.
+// position, the points of the same digit are added up, negated for a negative
+// digit. The sums of all positions are then weighed together, see [weigh].
 //
-// The additions within the digits are what is paid for. They are affine, and
+// The additions are what is paid for. All but the last few are affine, and
 // all of one round share an inversion: an addition costs six multiplications
 // then, and eleven at least without.
 func pippenger(terms []limbs, points []Point, w int) Jacobian {
 	positions := digitPositions(terms, w)
-	var sum Jacobian
 	b := newBuckets(len(terms), w)
-	for pos := positions - 1; pos >= 0; pos-- {
-		for range w {
-			sum.double()
-		}
+	defer b.release()
+	sums := make([]Point, positions*gridSize(w))
+	for pos := range positions {
 		b.fill(terms, points, pos)
-		part := b.sum()
-		sum.Add(&part)
+		b.sum(sums[pos*gridSize(w):][:gridSize(w)])
+	}
+	return weigh(b.additions, sums, w)
+}
+
+// gridSize is how many sums a position has: one for each magnitude of a digit, 0 among them.
+func gridSize(w int) int { return 1<<(w-1) + 1 }
+
+// weigh returns the sum over all positions and magnitudes d of 2^(w·position)·d·sums[d],
+// which it overwrites. Bit by bit: for each bit of d there is the sum of all that have it, and
+// these join, highest first, by a doubling each.
+//
+// They are made like this, for all positions at once. In round r all but the bits 0 to r of
+// an index are gone through, and the sums there hold: at an index that has none of these
+// bits, all of the block of 2^(r+1) from there on, and at one that has bit j alone of them,
+// what of that block has bit j. So a round joins two blocks to one by r+1 additions, and in
+// the end sums[2^j] is what has bit j. Two additions a sum, most of them in the first rounds.
+func weigh(a *additions, sums []Point, w int) Jacobian {
+	a.between(sums, sums, sums)
+	for r := range w - 1 {
+		for from := 0; from < len(sums); from += gridSize(w) {
+			for block := from; block < from+1<<(w-1); block += 2 << r {
+				a.accumulate(sums, block, 1<<r)
+				for j := range r {
+					a.accumulate(sums, block+1<<j, 1<<r)
+				}
+			}
+		}
+		a.flush()
+	}
+	var sum Jacobian
+	for from := len(sums) - gridSize(w); from >= 0; from -= gridSize(w) {
+		for j := w - 1; j >= 0; j-- {
+			sum.double()
+			sum.AddPoint(&sums[from+1<<j])
+		}
 	}
 	return sum
+}
+
+// accumulate adds to a sum the one that is some places behind it.
+func (a *additions) accumulate(sums []Point, at, behind int) {
+	switch p, q := &sums[at], &sums[at+behind]; {
+	case q.IsIdentity():
+	case p.IsIdentity():
+		*p = *q
+	default:
+		a.add(place(at), place(at+behind), at)
+	}
 }
 
 // digitPositions is how many digits the longest scalar has, with one for the
@@ -66,37 +106,19 @@ func window(l *limbs, from int) uint64 {
 // buckets adds up the points of each digit. The points of bucket d are
 // adjacent: counts[d] of them, from starts[d] on.
 type buckets struct {
+	*additions
 	w              int
 	starts, counts []int
 	digits         []int16
-	terms          []signed // by bucket; what a position begins with
-	points         []Point  // by bucket; what came of the first additions
-	// What a round of additions needs.
-	left, right   [roundSize]Point // of the first ones, whose terms lie anywhere
-	from, to      [roundSize]int32 // of neighbours, and of where the sums go
-	moves         [][2]int32       // of points that have no neighbour: from, to
-	dens, scratch [roundSize]element
+	terms          []signed   // by bucket; what a position begins with
+	points         []Point    // by bucket; what came of the first additions
+	moves          [][2]int32 // of points that have no neighbour: from, to
 }
-
-// signed is the place of a point, and whether it counts as negative.
-type signed uint32
-
-func (s signed) at(points []Point) Point {
-	p := points[s>>1]
-	if s&1 == 1 && !p.IsIdentity() {
-		p.y.NegateIf(&p.y, ^uint64(0))
-	}
-	return p
-}
-
-// roundSize is how many additions share an inversion, which costs about as
-// much as 40 additions.
-const roundSize = 1024
 
 func newBuckets(n, w int) *buckets {
-	size := 1<<(w-1) + 1
+	size := gridSize(w)
 	return &buckets{
-		w: w, starts: make([]int, size), counts: make([]int, size),
+		additions: newAdditions(), w: w, starts: make([]int, size), counts: make([]int, size),
 		digits: make([]int16, n), terms: make([]signed, n), points: make([]Point, n),
 	}
 }
@@ -132,87 +154,53 @@ func (b *buckets) fill(terms []limbs, points []Point, pos int) {
 	b.pair(points)
 }
 
-// sum adds neighbours in every bucket until hardly any has two, then weighs
-// them: the sum over d of d times bucket d is that of all running sums from the
-// highest d downwards.
-func (b *buckets) sum() Jacobian {
-	const few = 40 // additions that aren't worth an inversion
-	for b.halve() > few {
+// sum adds neighbours in every bucket until none has two, and says what is left.
+func (b *buckets) sum(sums []Point) {
+	for b.halve() {
 	}
-	var running, sum Jacobian
-	for d := len(b.counts) - 1; d > 0; d-- {
-		for i := range b.points[b.starts[d]:][:b.counts[d]] {
-			running.AddPoint(&b.points[b.starts[d]+i])
+	for d, n := range b.counts {
+		if n == 1 {
+			sums[d] = b.points[b.starts[d]]
 		}
-		sum.Add(&running)
 	}
-	return sum
 }
 
 // pair makes the buckets' points of their terms: sums of two, and one that is left over.
 func (b *buckets) pair(points []Point) {
-	n := 0
-	flush := func() {
-		addBlock(b.left[:n], b.left[:n], b.right[:n], b.dens[:n], b.scratch[:n])
-		for i, to := range b.to[:n] {
-			b.points[to] = b.left[i]
-		}
-		n = 0
-	}
+	b.between(points, points, b.points)
 	for d, count := range b.counts {
 		start := b.starts[d]
 		bucket := b.terms[start:][:count]
 		for i := 0; i+1 < count; i += 2 {
-			b.left[n], b.right[n], b.to[n] = bucket[i].at(points), bucket[i+1].at(points), int32(start+i/2)
-			if n++; n == roundSize {
-				flush()
-			}
+			b.add(bucket[i], bucket[i+1], start+i/2)
 		}
 		if count%2 == 1 {
 			b.points[start+count/2] = bucket[count-1].at(points)
 		}
 		b.counts[d] = (count + 1) / 2
 	}
-	flush()
+	b.flush()
 }
 
-// halve adds the points of every bucket in pairs, where they are, and returns the number of
-// pairs. A sum takes the place of a point that is in an earlier pair, or in its own.
-func (b *buckets) halve() (pairs int) {
-	n := 0
-	flush := func() {
-		b.addNeighbours(n)
-		pairs += n
-		n = 0
-	}
+// halve adds the points of every bucket in pairs, where they are, and reports whether there
+// was one. A sum takes the place of a point that is in an earlier pair, or in its own.
+func (b *buckets) halve() (any bool) {
+	b.between(b.points, b.points, b.points)
+	b.moves = b.moves[:0]
 	for d, count := range b.counts {
 		start := b.starts[d]
 		for i := 0; i+1 < count; i += 2 {
-			b.from[n], b.to[n] = int32(start+i), int32(start+i/2)
-			if n++; n == roundSize {
-				flush()
-			}
+			b.add(place(start+i), place(start+i+1), start+i/2)
 		}
 		if count > 1 && count%2 == 1 {
 			b.moves = append(b.moves, [2]int32{int32(start + count - 1), int32(start + count/2)})
 		}
+		any = any || count > 1
 		b.counts[d] = (count + 1) / 2
 	}
-	flush()
-	return pairs
-}
-
-// addNeighbours makes n additions, and then the moves: what they overwrite has been added up.
-func (b *buckets) addNeighbours(n int) {
-	for i, from := range b.from[:n] {
-		denominator(&b.dens[i], &b.points[from], &b.points[from+1])
-	}
-	field.InvertAll(b.dens[:n], b.scratch[:n])
-	for i, from := range b.from[:n] {
-		addWith(&b.points[b.to[i]], &b.points[from], &b.points[from+1], &b.dens[i])
-	}
-	for _, m := range b.moves {
+	b.flush()
+	for _, m := range b.moves { // what they overwrite has been added up
 		b.points[m[1]] = b.points[m[0]]
 	}
-	b.moves = b.moves[:0]
+	return any
 }

@@ -91,13 +91,30 @@ func DecodeAll(b []byte) ([]Point, bool) {
 		return nil, false
 	}
 	points := make([]Point, len(b)/PointSize)
-	for i := range points {
-		var ok bool
-		if points[i], ok = Decode(b[i*PointSize:][:PointSize]); !ok {
-			return nil, false
-		}
+	if DecodeInto(points, b) >= 0 {
+		return nil, false
 	}
 	return points, true
+}
+
+// DecodeInto reads as many concatenated wire points as there are points. It returns the place of the
+// first that [Decode] refuses, after which the points are good for nothing, and -1 if there is none.
+// It panics if the lengths do not fit.
+func DecodeInto(points []Point, b []byte) (refused int) {
+	if len(b) != len(points)*PointSize {
+		panic("vartime: 64 bytes for each point are needed")
+	}
+	read := 0
+	if fastLanes {
+		read = decodeInLanes(points, b)
+	}
+	for i := read; i < len(points); i++ {
+		var ok bool
+		if points[i], ok = Decode(b[i*PointSize:][:PointSize]); !ok {
+			return i
+		}
+	}
+	return -1
 }
 
 // rightSide returns x³ + 7.
@@ -167,6 +184,16 @@ func (p *Point) AppendCompressed(dst []byte) []byte {
 func AddAll(sums, points []Point) {
 	if len(sums) != len(points) {
 		panic("vartime: as many sums as points are needed")
+	}
+	if fastLanes {
+		a := newAdditions()
+		defer a.release()
+		a.between(sums, points, sums)
+		for i := range sums {
+			a.add(place(i), place(i), i)
+		}
+		a.flush()
+		return
 	}
 	const block = 512
 	var dens, scratch [block]element
