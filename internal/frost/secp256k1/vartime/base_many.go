@@ -22,14 +22,18 @@ func AddBaseMults(points []Point, scalars []*Scalar) {
 		return
 	}
 	var s baseSums
+	block := baseBlock
+	if fastLanes {
+		block = roundSize
+	}
 	for len(points) > 0 {
-		n := min(baseBlock, len(points))
+		n := min(block, len(points))
 		s.add(points[:n], scalars[:n])
 		points, scalars = points[n:], scalars[n:]
 	}
 }
 
-// baseBlock bounds the scratch space of [AddBaseMults].
+// baseBlock bounds the scratch space of [AddBaseMults], but where additions have their own.
 const baseBlock = 512
 
 // baseSums is what [AddBaseMults] needs for a block.
@@ -44,10 +48,16 @@ func (s *baseSums) add(points []Point, scalars []*Scalar) {
 	n := len(points)
 	if s.digits == nil {
 		s.digits = make([]int16, (baseLast+1)*n)
-		s.dens, s.products = make([]element, n), make([]element, n+1)
 	}
 	for i, k := range scalars {
 		baseDigits(k, s.digits[i:], n)
+	}
+	if fastLanes {
+		addRowsInLanes(points, s.digits)
+		return
+	}
+	if s.dens == nil {
+		s.dens, s.products = make([]element, n), make([]element, n+1)
 	}
 	for pos, row := range wideTable() {
 		s.addRow(points, row, s.digits[pos*n:][:n])
@@ -55,6 +65,23 @@ func (s *baseSums) add(points []Point, scalars []*Scalar) {
 	for i := range points {
 		points[i].x.ReduceVartime()
 		points[i].y.ReduceVartime()
+	}
+}
+
+// addRowsInLanes adds to each point what its digits say.
+func addRowsInLanes(points []Point, digits []int16) {
+	a := newAdditions()
+	defer a.release()
+	n := len(points)
+	for pos, row := range wideTable() {
+		a.between(points, row, points)
+		for i, d := range digits[pos*n:][:n] {
+			if d != 0 {
+				entry := place(magnitude(d) - 1)
+				a.add(place(i), entry|signed(uint16(d)>>15), i)
+			}
+		}
+		a.flush()
 	}
 }
 

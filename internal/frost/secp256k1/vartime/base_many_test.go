@@ -58,6 +58,13 @@ func TestAddBaseMults(t *testing.T) {
 	AddBaseMults(points, scalars[1:])
 }
 
+// The same by single elements, where it was in lanes, and the other way round.
+func TestAddBaseMultsTheOtherWay(t *testing.T) {
+	fastLanes = !fastLanes
+	t.Cleanup(func() { fastLanes = !fastLanes })
+	TestAddBaseMults(t)
+}
+
 // affineMult is s·G, by secp256k1-voi.
 func affineMult(s *Scalar) Point {
 	return FromPoint(secp.NewIdentityPoint().ScalarBaseMult(s))
