@@ -103,6 +103,9 @@ func (r *reconciler) unanswered(p *peer, e HeldAnswer) {
 	}
 	p.missed++
 	p.present = p.present && p.missed < maxMissed
+	if p.awaited() {
+		p.next = r.now.Add(askAgain)
+	}
 }
 
 var errShortList = errors.New("a list that goes on before it is full")
@@ -162,13 +165,14 @@ func (r *reconciler) compared(p *peer) {
 }
 
 // mayHold reports whether some node may hold a batch that the register lacks: it says
-// so and may yet prove it, or was not compared yet. What jobs wait for comes first.
+// so and may yet prove it, or was not compared yet: one that did not answer at once may be
+// starting as this gateway is. What jobs wait for comes first.
 func (r *reconciler) mayHold(id string) bool {
 	if !r.started {
 		return true
 	}
 	for _, p := range r.peers {
-		if !p.settled || p.full && p.trusted() {
+		if !p.settled || p.awaited() || p.full && p.trusted() {
 			return true
 		}
 	}

@@ -32,6 +32,7 @@ type claimSet struct {
 // Times and bounds of reconciliation.
 const (
 	compareEvery = 10 * time.Second // each node's holdings
+	askAgain     = 3 * time.Second  // a node that did not answer since the start: it may be starting, too
 	compareTime  = time.Minute      // for one comparison, all its lists included
 	fetchTime    = time.Minute      // for one entry
 	fetchPause   = 250 * time.Millisecond
@@ -68,6 +69,9 @@ type peer struct {
 	pauseEnds time.Time
 	cost      time.Duration // what its last proof took; it doubles with each that failed
 }
+
+// awaited reports whether the node did not answer since the start and is not given up yet.
+func (p *peer) awaited() bool { return !p.compared && p.missed > 0 && p.missed < maxMissed }
 
 // trusted reports whether anything waits for the node's claims.
 func (p *peer) trusted() bool { return p.present && p.streak < maxStreak }

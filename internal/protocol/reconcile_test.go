@@ -211,8 +211,33 @@ func TestJobWaitsForTheRegister(t *testing.T) {
 	}
 }
 
-// A key that nobody claims is unknown as soon as present nodes were compared, and one
-// that liars claim once they did not prove it, within minutes: their claims hold up
+// A gateway and its nodes start together, and KEYS is lost: a job for a key that the nodes hold
+// waits for them, and is done.
+func TestJobWaitsForNodesThatStart(t *testing.T) {
+	l := lostRegister(t)
+	l.away = map[int]bool{0: true, 1: true, 2: true, 3: true}
+	l.desk.arrive(l.signing(9, "alice", item(l.btc, 0, "a")), nil)
+	look := func(n int) {
+		for range n {
+			l.tick()
+			for range loadRetries {
+				if l.desk.timers != nil && len(l.desk.finished) == 0 && len(l.desk.tasks) == 0 {
+					l.desk.timeout(timerLoad)
+				}
+			}
+		}
+	}
+	look(5)
+	equal(t, "answers before anybody was there", len(l.desk.finished), 0)
+	l.away = nil
+	look(10)
+	l.drain()
+	equal(t, "answers", len(l.desk.finished), 1)
+	equal(t, "status", l.desk.finished[0].Result.Status, wire.StatusDone)
+}
+
+// A key that nobody claims is unknown as soon as present nodes were compared and absent ones
+// were asked some times, and one that liars claim once they did not prove it, within minutes: their claims hold up
 // nobody for ever.
 func TestUnknownDespiteLiars(t *testing.T) {
 	id := fake(7).ID()
@@ -220,7 +245,7 @@ func TestUnknownDespiteLiars(t *testing.T) {
 		lie    func(*lost, AskNode)
 		within int // seconds
 	}{
-		"nobody there":       {silence, 2},
+		"nobody there":       {silence, 8},
 		"holds nothing":      {claims(silence), 2},
 		"proves junk":        {claims(junk, fakes(10)...), 300},
 		"proves nothing":     {claims(silence, fakes(10)...), 300},
