@@ -105,30 +105,73 @@ func (l *baseLanes) wipe() {
 // multiply sets the affine points of as many secrets as there is space for. Lanes without one
 // multiply by another number; Z is never 0 in them either.
 func (l *baseLanes) multiply(s secrets) {
-	rows, ones := baseRows(), lanes{{1, 1, 1, 1, 1, 1, 1, 1}}
-	l.product = ones
+	l.product = laneOnes
 	for i := range l.groups {
-		g, part := &l.groups[i], s[8*i:min(8*i+8, len(s))]
+		part := s[8*i : min(8*i+8, len(s))]
 		for j := range part {
-			l.setScalar(j, &part[j].scalar)
+			b := EncodeScalar(&part[j].scalar)
+			l.setScalar(j, &b)
+			clear(b[:])
 		}
-		l.sum = sumLanes{y: ones, z: ones}
-		multiplyBaseIFMA(&l.sum, rows, &l.scalars)
-		g.x, g.y, g.z, g.before = l.sum.x, l.sum.y, l.sum.z, l.product
-		multiplyIFMA(&l.product, &l.product, &g.z)
+		l.sum = laneIdentity
+		l.addTo(&l.groups[i])
 	}
+	l.divide(func(i int) *Affine { return &s[i].affine }, len(s))
+}
+
+// addVartime adds to as many points as there is space for the multiples of public scalars.
+func (l *baseLanes) addVartime(points []Affine, scalars [][ScalarSize]byte) {
+	l.product = laneOnes
+	for i := range l.groups {
+		part := points[8*i : min(8*i+8, len(points))]
+		l.sum = laneIdentity
+		for j := range part {
+			l.sum.x.set(j, &part[j].x)
+			l.sum.y.set(j, &part[j].y)
+			l.setScalar(j, &scalars[8*i+j])
+		}
+		multiplyIFMA(&l.sum.t, &l.sum.x, &l.sum.y)
+		l.addTo(&l.groups[i])
+	}
+	l.divide(func(i int) *Affine { return &points[i] }, len(points))
+}
+
+// addTo adds the multiples to the sum of each lane, which is the group's then.
+func (l *baseLanes) addTo(g *baseGroup) {
+	multiplyBaseIFMA(&l.sum, baseRows(), &l.scalars)
+	g.x, g.y, g.z, g.before = l.sum.x, l.sum.y, l.sum.z, l.product
+	multiplyIFMA(&l.product, &l.product, &g.z)
+}
+
+// divide sets affine points, count in all, to those of the groups.
+func (l *baseLanes) divide(affine func(i int) *Affine, count int) {
 	l.invertProduct()
 	for i := len(l.groups) - 1; i >= 0; i-- {
-		g, part := &l.groups[i], s[8*i:min(8*i+8, len(s))]
+		g := &l.groups[i]
 		multiplyIFMA(&g.before, &g.before, &l.product) // the inverse of Z
 		multiplyIFMA(&l.product, &l.product, &g.z)
 		multiplyIFMA(&g.x, &g.x, &g.before)
 		multiplyIFMA(&g.y, &g.y, &g.before)
-		for j := range part {
-			g.x.get(j, &part[j].affine.x)
-			g.y.get(j, &part[j].affine.y)
+		for j := range min(8, count-8*i) {
+			p := affine(8*i + j)
+			g.x.get(j, &p.x)
+			g.y.get(j, &p.y)
 		}
 	}
+}
+
+// addTogether is [AddBaseMultsVartime] in lanes, and reports whether there are some.
+func addTogether(points []Affine, scalars [][ScalarSize]byte) bool {
+	if !hasLanes || len(points) == 0 {
+		return false
+	}
+	for i := range scalars {
+		if scalars[i][31] > 0x10 {
+			panic("edwards25519: a scalar that is not canonical")
+		}
+	}
+	newBaseLanes(len(points)).addVartime(points, scalars)
+	return true
 }
 
 // invertProduct raises to p - 2 = 8(2^252 - 3) + 3.
@@ -147,8 +190,7 @@ var groupOrder = [4]uint64{0x5812631a5cf5d3ed, 0x14def9dea2f79cd6, 0, 1 << 60}
 
 // setScalar finds the digits of a scalar: with k the scalar or, if that is even, the scalar and the
 // group order, which is odd, they are those of (k + 64^43 - 1)/2.
-func (l *baseLanes) setScalar(lane int, s *Scalar) {
-	b := EncodeScalar(s)
+func (l *baseLanes) setScalar(lane int, b *[ScalarSize]byte) {
 	var k [5]uint64
 	even, carry := uint64(b[0]&1)-1, uint64(0)
 	for i := range groupOrder {
@@ -158,6 +200,5 @@ func (l *baseLanes) setScalar(lane int, s *Scalar) {
 		l.scalars[i][lane] = k[i]>>1 | k[i+1]<<63
 	}
 	l.scalars[4][lane] = 1 << (6*baseDigits - 1 - 4*64)
-	clear(b[:])
 	clear(k[:])
 }

@@ -18,7 +18,8 @@ const (
 	baseDigit = 1 << (baseBits - 1)
 )
 
-// manyBases is from how many multiples on the table pays for itself soon enough. One that
+// manyBases is from how many multiples on the table, which is for processors without lanes, pays for
+// itself soon enough. One that
 // is there is used for a single multiple as well: without it that costs three times as much.
 const manyBases = 16
 
@@ -64,6 +65,13 @@ func AddBaseMultsVartime(points []Affine, scalars [][ScalarSize]byte) {
 	if len(points) != len(scalars) {
 		panic("edwards25519: as many scalars as points are needed")
 	}
+	if !addTogether(points, scalars) {
+		addApart(points, scalars)
+	}
+}
+
+// addApart is AddBaseMultsVartime without lanes.
+func addApart(points []Affine, scalars [][ScalarSize]byte) {
 	sums := make([]extended, len(points))
 	if len(points) >= manyBases || tableIsThere.Load() {
 		addByTable(sums, points, scalars)

@@ -127,8 +127,13 @@ func FuzzAddBaseMultsVartime(f *testing.F) {
 				want = append(want, want[i%given])
 			}
 		}
+		apart := slices.Clone(points)
+		addApart(apart, scalars)
 		AddBaseMultsVartime(points, scalars)
 		for i := range points {
+			if got := apart[i].Encode(); got != want[i] {
+				t.Fatalf("point %d of %d without lanes: %x, want %x", i, len(points), got, want[i])
+			}
 			if got := points[i].Encode(); got != want[i] {
 				t.Fatalf("point %d of %d: %x, want %x", i, len(points), got, want[i])
 			}
