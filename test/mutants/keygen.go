@@ -89,6 +89,12 @@ var keygenMutants = []Mutant{
 		killed("every multiple of G is right", inConsttime, "TestEdges"),
 	edit("a denominator of 0 is multiplied", laneFile, "l.den.OneIf(zero)", "").
 		killed("a fault in one lane reaches no other", inConsttime, "TestMissedBesideOthers"),
+	never("a denominator of 0 in lanes of eight counts", "internal/frost/secp256k1/consttime/consttime.go",
+		"s.missed != 0").
+		killed("every multiple of G is right", inConsttime, "TestEdges"),
+	edit("scratch space of lanes of eight is kept", "internal/frost/secp256k1/consttime/consttime.go",
+		"defer s.wipe(groups)", "").
+		killed("secrets of multiplications are wiped", inConsttime, "TestScratchIsWiped"),
 	edit("scratch space of multiplications is kept", "internal/frost/secp256k1/consttime/consttime.go",
 		"defer clear(lanes)", "").
 		killed("secrets of multiplications are wiped", inConsttime, "TestLanesAreWiped"),

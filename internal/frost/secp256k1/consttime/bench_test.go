@@ -7,6 +7,7 @@ import (
 
 func BenchmarkBaseMults(b *testing.B) {
 	r := newRand(1)
+	wideTable()
 	for _, n := range []int{1, 2, 4, 5, 6, 7, 8, 16, 64, 256, 1000} {
 		scalars := make([]*Scalar, n)
 		for i := range scalars {

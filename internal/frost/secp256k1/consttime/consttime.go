@@ -24,7 +24,7 @@ type Scalar = secp.Scalar
 const (
 	// few is below how many scalars each is multiplied alone: 42 inversions are too many for them.
 	few = 7
-	// fewInLanes is the same where there are lanes.
+	// fewInLanes is the same where there are lanes, and their table: few don't wait for that.
 	fewInLanes = 2
 	// block bounds the scratch space: 64 KiB, which stay near the processor.
 	block = 256
@@ -39,7 +39,7 @@ const (
 func BaseMults(scalars []*Scalar) []vartime.Point {
 	points := make([]vartime.Point, len(scalars))
 	switch {
-	case field.FastLanes() && len(scalars) >= fewInLanes:
+	case field.FastLanes() && (len(scalars) >= few || len(scalars) >= fewInLanes && hasWideTable()):
 		multiplyInLanes(scalars, points)
 	case len(scalars) >= few:
 		baseMults(make([]lane, blockSize(len(scalars), block)), scalars, points)

@@ -312,6 +312,7 @@ func TestLanesAreWiped(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
+	wideTable()
 	for _, n := range []int{fewInLanes, few, block, 3*block + 1} {
 		scalars := randomScalars(newRand(8), n)
 		if got := testing.AllocsPerRun(3, func() { BaseMults(scalars) }); got > 2 {

@@ -2,6 +2,7 @@ package consttime
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/field"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
@@ -42,8 +43,20 @@ var wideTable = sync.OnceValue(func() *[wideDigits]wideRow {
 		}
 		vartime.AddAll(column, double)
 	}
+	madeWide.Store(true)
 	return t
 })
+
+// madeWide is whether there is a wideTable, and startedWide whether somebody has it made.
+var madeWide, startedWide atomic.Bool
+
+// hasWideTable reports whether there is a wideTable, and has it made if not.
+func hasWideTable() bool {
+	if !madeWide.Load() && startedWide.CompareAndSwap(false, true) {
+		go wideTable() // nobody waits for it
+	}
+	return madeWide.Load()
+}
 
 func (r *wideRow) set(j int, x, y *field.Element) {
 	var l [2]field.Lanes
