@@ -42,12 +42,22 @@ func submitMade[R any](ctx context.Context, c *Client, made *Made[R], patient bo
 		return nil, err
 	}
 	h.short, h.onPending = made.short, made.onPending
-	made.ahead() // now there is time, while the fleet signs
+	aside(made.j.size(), made.ahead) // now there is time, while the fleet signs
 	return h, nil
 }
 
 // Job is the job's id: what to look for in the fleet's logs and results.
 func (h *Handle[R]) Job() string { return h.p.job.job.ID }
+
+// aside does what a job of so many keys or signatures takes, a large one's so that what single signatures take does not
+// wait for it.
+func aside(size int, f func()) {
+	if size <= wire.InteractiveItems {
+		f()
+		return
+	}
+	background.Do(f)
+}
 
 // Wait returns the job's checked result. It may be called again after ctx
 // ended. Errors: *JobError, *PendingError, *ProofError, ErrDisagreement, ErrNoAnswer, ErrClosed,
@@ -59,12 +69,7 @@ func (h *Handle[R]) Wait(ctx context.Context) (r *R, err error) {
 	if err != nil {
 		return nil, err
 	}
-	check := func() { r, err = h.check(h.p.job, a) }
-	if h.p.job.size() <= wire.InteractiveItems {
-		check()
-	} else {
-		background.Do(check) // so that those of single signatures don't wait for it
-	}
+	aside(h.p.job.size(), func() { r, err = h.check(h.p.job, a) })
 	if err != nil {
 		return nil, unproven(h.Job(), a.gateway, err)
 	}

@@ -36,13 +36,18 @@ type prepared struct {
 }
 
 // size is how many keys or signatures the job asks for, at most.
-func (j *prepared) size() int {
-	return max(j.job.Count, len(j.job.Items), tx.Size(j.job.Request()))
-}
+func (j *prepared) size() int { return sizeOf(&j.job) }
+
+func sizeOf(job *wire.Job) int { return max(job.Count, len(job.Items), tx.Size(job.Request())) }
 
 // prepare completes the job with an id and an expiry where it has none, signs
 // it, and refuses what the fleet would refuse, unless only because the job is over.
-func (c *Client) prepare(job wire.Job) (*prepared, error) {
+func (c *Client) prepare(job wire.Job) (p *prepared, err error) {
+	aside(sizeOf(&job), func() { p, err = c.prepareHere(job) })
+	return p, err
+}
+
+func (c *Client) prepareHere(job wire.Job) (*prepared, error) {
 	payload, err := complete(&job)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,20 @@ func TestDo(t *testing.T) {
 	}
 }
 
+// What is large gives way, and nothing else does: a thread takes longer to start than a small message to read.
+func TestOf(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	here, before := unix.Gettid(), priority(t)
+	for _, size := range []int{0, large - 1, large, 100 * large} {
+		thread, during := 0, 0
+		Of(size, func() { thread, during = unix.Gettid(), priority(t) })
+		if gaveWay := during == max(before-step, 20-lowest); gaveWay != (size >= large) || gaveWay == (thread == here) {
+			t.Errorf("%d bytes: priority %d, before %d; on this thread: %v", size, during, before, thread == here)
+		}
+	}
+}
+
 // Threads that the program starts meanwhile are as all others.
 func TestNothingIsInherited(t *testing.T) {
 	before := priority(t)

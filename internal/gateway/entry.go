@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/frostfleet/frostfleet/internal/background"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/tracing"
@@ -16,7 +17,9 @@ import (
 func (g *Gateway) writeEntry(e protocol.WriteEntry) {
 	span := g.run.ChildSpan(e.Trace, "register")
 	known := g.Lineage()
-	entry, err := register.NewEntry(known, e.Head, e.Deals)
+	var entry *register.Entry
+	var err error
+	background.Of(len(e.Head), func() { entry, err = register.NewEntry(known, e.Head, e.Deals) })
 	if err == nil { // else a fault of this program
 		header := map[string][]string{}
 		if _, id, ok := strings.Cut(e.Job, "/"); ok {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/background"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -127,11 +128,17 @@ func (g *Gateway) finish(e protocol.Finish) {
 	g.done(e.Token, counted)
 }
 
+const resultItemSize = 300 // bytes, about
+
 func (g *Gateway) storeResult(d *delivery, r *wire.Result, trace string) (stored bool, subject string, err error) {
-	payload := r.Encode()
 	subject = wire.StoredResultSubject(r.Client, r.Job)
 	span := g.run.ChildSpan(trace, "result")
-	headers := g.headers(r.Client, r.Job, payload, trace)
+	var payload []byte
+	var headers map[string][]string
+	background.Of(resultItemSize*r.Amount(), func() {
+		payload = r.Encode()
+		headers = g.headers(r.Client, r.Job, payload, trace)
+	})
 	tooLarge := false
 	err = g.insist(d, "jobs wait: their results can't be stored", func(context.Context) (err error) {
 		// Publish repeats by itself what may pass, until the end of the drain.

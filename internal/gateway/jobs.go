@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/background"
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/clock"
@@ -22,7 +23,11 @@ func (g *Gateway) handle(d bus.Delivery) {
 		return
 	}
 	job := wire.ReadJob(ref.Kind, ref.Client, msg.Data, msg.Header)
-	g.handleJob(d, protocol.CheckJob(g.cfg.Manifest, g.access.Load(), job, msg.Time))
+	var checked *protocol.CheckedJob
+	background.Of(len(msg.Data), func() {
+		checked = protocol.CheckJob(g.cfg.Manifest, g.access.Load(), job, msg.Time)
+	})
+	g.handleJob(d, checked)
 }
 
 // handleJob holds a job from a delivery to its end.
