@@ -61,7 +61,7 @@ func (l *link) Dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{Conn: conn}
+	s := &socket{Conn: newDirectly(conn)}
 	l.now.Store(s)
 	return s, nil
 }

@@ -9,6 +9,9 @@ import (
 // backlog is how many bytes the peer's machine still has to acknowledge, and how many
 // it has acknowledged. It waits for nothing, also where a write does.
 func backlog(conn net.Conn) (waiting int, acknowledged uint64) {
+	if d, ok := conn.(*directly); ok {
+		conn = d.Conn
+	}
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
 		return 0, 0

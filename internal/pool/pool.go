@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/background"
+	"github.com/frostfleet/frostfleet/internal/processors"
 )
 
 // Pool runs functions. Bulk ones give way to everything else, and never hold up urgent
@@ -103,6 +104,10 @@ func (p *Pool) work(q *queue) {
 		if f == nil {
 			return
 		}
+		if q == &p.bulk {
+			processors.Need()
+		}
+		processors.Watch()
 		f()
 		p.done()
 	}
