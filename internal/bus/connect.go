@@ -102,7 +102,7 @@ func Connect(ctx context.Context, opt Options) (*Bus, error) {
 func (b *Bus) dial(ctx context.Context) (err error) {
 	o := &b.opt
 	b.nc, err = natsconn.Connect(ctx, natsconn.Options{
-		URL: o.URL, InOrder: o.InOrder, Embedded: o.Embedded, Name: o.Name, Files: o.Files,
+		URL: o.URL, InOrder: o.InOrder, Direct: true, Embedded: o.Embedded, Name: o.Name, Files: o.Files,
 		InboxPrefix: o.InboxPrefix, AckTimeout: o.AckTimeout, Log: o.Logger,
 		Waiting: o.Waiting, Reconnected: b.onReconnect, Leaving: b.leave,
 	})

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/internal/command"
-	"github.com/frostfleet/frostfleet/internal/processors"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 )
 
@@ -64,7 +63,6 @@ func Execute(root *cobra.Command) int {
 	if os.Getenv("GOMAXPROCS") == "" {
 		// One for the network while bulk mathematics has all cores (internal/pool).
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
-		processors.Follow()
 	}
 	paceCollector()
 	return command.Run(context.Background(), root)

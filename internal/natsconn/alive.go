@@ -33,7 +33,10 @@ const (
 
 // link dials, and keeps the socket of the latest connection. nats.go has a lock
 // while it writes, so only closing the socket beneath it ends a write that hangs.
-type link struct{ now atomic.Pointer[socket] }
+type link struct {
+	now    atomic.Pointer[socket]
+	direct bool // Options.Direct
+}
 
 // socket counts what comes in.
 type socket struct {
@@ -61,7 +64,10 @@ func (l *link) Dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{Conn: newDirectly(conn)}
+	if l.direct {
+		conn = newDirectly(conn)
+	}
+	s := &socket{Conn: conn}
 	l.now.Store(s)
 	return s, nil
 }

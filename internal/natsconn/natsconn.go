@@ -52,6 +52,10 @@ type Options struct {
 	// disturbs few of them. Otherwise the order is random, which spreads many clients.
 	InOrder bool
 
+	// Direct reads and writes sockets beside Go's monitor of the scheduler (raw.go): for a program
+	// that computes for long in places which wake that monitor only, as the pool does.
+	Direct bool
+
 	Files
 
 	InboxPrefix string        // where answers arrive; "_INBOX" if empty
@@ -184,6 +188,7 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 	if o.Embedded != nil {
 		opts = append(opts, nats.InProcessServer(o.Embedded))
 	} else {
+		c.link.direct = o.Direct
 		opts = append(opts, nats.SetCustomDialer(&c.link))
 	}
 	if o.InOrder {

@@ -13,7 +13,7 @@ import (
 // there on whether that call hangs: a third to a half of all that woke a thread while single
 // signatures were made, and a sixth of the processor time. Reading and writing a socket hangs
 // nowhere, as it is told not to (MSG_DONTWAIT), so Go is not told of it. It is told of every
-// other system call, and of what is computed in the pool (pool.Pool), which may take long.
+// other system call, and before each function of the pool, which may compute for long (ADR 40).
 
 // transfer reads or writes a socket without blocking, and gives how many bytes that took.
 type transfer func(fd uintptr, p []byte) (n int, errno syscall.Errno)

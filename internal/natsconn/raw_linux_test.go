@@ -129,15 +129,17 @@ func TestDirectAllocatesNothing(t *testing.T) {
 	}
 }
 
-// The connections of a program are read so, with and without TLS above it.
+// The connections of a program that asks for it are read so, and no others.
 func TestConnectionsAreDirect(t *testing.T) {
 	t.Parallel()
 	ours, _ := directPair(t)
-	l := new(link)
-	conn := must[net.Conn](t)(l.Dial("tcp", listen(t)))
-	defer conn.Close()
-	if _, ok := conn.(*socket).Conn.(*directly); !ok {
-		t.Errorf("%T", conn.(*socket).Conn)
+	for _, want := range []bool{true, false} {
+		l := &link{direct: want}
+		conn := must[net.Conn](t)(l.Dial("tcp", listen(t)))
+		defer conn.Close()
+		if _, is := conn.(*socket).Conn.(*directly); is != want {
+			t.Errorf("direct: %v, and it is a %T", want, conn.(*socket).Conn)
+		}
 	}
 	if waiting, arrived := backlog(ours); waiting != 0 || arrived == 0 && !written(t, ours) {
 		t.Errorf("the backlog is not known: %d waiting, %d arrived", waiting, arrived)

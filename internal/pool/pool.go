@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/background"
-	"github.com/frostfleet/frostfleet/internal/processors"
 )
 
 // Pool runs functions. Bulk ones give way to everything else, and never hold up urgent
@@ -104,10 +103,7 @@ func (p *Pool) work(q *queue) {
 		if f == nil {
 			return
 		}
-		if q == &p.bulk {
-			processors.Need()
-		}
-		processors.Watch()
+		watch()
 		f()
 		p.done()
 	}

@@ -49,7 +49,7 @@ func secured(t *testing.T) (url string, env map[string]string) {
 		t.Fatal(err)
 	}
 	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, TLS: true, TLSTimeout: 10,
+		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, TLS: true, TLSTimeout: 60, AuthTimeout: 60,
 		JetStream: true, StoreDir: t.TempDir(), JetStreamMaxMemory: 8 << 30, JetStreamMaxStore: 1 << 40,
 		MaxPayload: 4 << 20,
 		TLSConfig:  &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},

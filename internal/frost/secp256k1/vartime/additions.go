@@ -44,6 +44,7 @@ func newAdditions() *additions { return scratch.Get().(*additions) }
 
 func (a *additions) release() {
 	a.between(nil, nil, nil)
+	a.n, a.alone.n = 0, 0 // a panic may have left some
 	scratch.Put(a)
 }
 
