@@ -4,7 +4,6 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/frostfleet/frostfleet/internal/background"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/tracing"
@@ -17,9 +16,7 @@ import (
 func (g *Gateway) writeEntry(e protocol.WriteEntry) {
 	span := g.run.ChildSpan(e.Trace, "register")
 	known := g.Lineage()
-	var entry *register.Entry
-	var err error
-	background.Of(len(e.Head), func() { entry, err = register.NewEntry(known, e.Head, e.Deals) })
+	entry, err := register.NewEntry(known, e.Head, e.Deals)
 	if err == nil { // else a fault of this program
 		header := map[string][]string{}
 		if _, id, ok := strings.Cut(e.Job, "/"); ok {

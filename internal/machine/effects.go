@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/background"
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/clock"
@@ -195,7 +194,7 @@ func (r *Runner[M]) refetch(e protocol.Refetch) {
 	}
 	for node := range r.nodes() {
 		r.refetchFrom(bus.RoundsOf(node), filter, func(m wire.LogMessage) protocol.Event {
-			return protocol.RoundsAgain{LogMessage: r.slotMessage(m, background.Of)}
+			return protocol.RoundsAgain{LogMessage: r.slotMessage(m)}
 		})
 	}
 }

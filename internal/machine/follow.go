@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/background"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -123,18 +122,16 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	read := LogMessage(m)
 	switch stream.Family() {
 	case bus.Rounds:
-		r.Step(protocol.RoundsMessage{LogMessage: r.slotMessage(read, background.Of)})
+		r.Step(protocol.RoundsMessage{LogMessage: r.slotMessage(read)})
 	case bus.Keys:
 		r.learn(read)
-		known, held := r.Lineage(), r.held(read.Subject)
-		var msg protocol.KeysMessage
-		background.Of(len(read.Data), func() { msg = protocol.ReadKeysBeside(known, read, held) })
+		msg := protocol.ReadKeysBeside(r.Lineage(), read, r.held(read.Subject))
 		if e := msg.Head(); e != nil && r.cfg.Entry != nil {
 			r.cfg.Entry(e, m)
 		}
 		r.Step(msg)
 	case bus.Sign:
-		r.Step(protocol.SignMessage{LogMessage: r.slotMessage(read, atOnce), Now: clock.Now()})
+		r.Step(protocol.SignMessage{LogMessage: r.slotMessage(read), Now: clock.Now()})
 	case bus.Presence:
 		r.Step(protocol.PresenceMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Control:
@@ -155,8 +152,8 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 }
 
 // slotMessage is a message of a round. What the machine would open is decoded, hashed and its signature checked here,
-// for the goroutine of its stream, which waits, and not in the machine's step. What it would not costs nothing.
-func (r *Runner[M]) slotMessage(m wire.LogMessage, run func(size int, read func())) (read wire.LogMessage) {
+// on the goroutine of its stream, and not in the machine's step. What it would not costs nothing.
+func (r *Runner[M]) slotMessage(m wire.LogMessage) wire.LogMessage {
 	if !r.opens(m) {
 		return m
 	}
@@ -167,12 +164,8 @@ func (r *Runner[M]) slotMessage(m wire.LogMessage, run func(size int, read func(
 	if of == nil {
 		return m
 	}
-	run(len(m.Data), func() { read = r.reader.Read(of, m) })
-	return read
+	return r.reader.Read(of, m)
 }
-
-// atOnce reads messages of signing, large ones as well: single signatures are behind them in the stream.
-func atOnce(_ int, read func()) { read() }
 
 // opens reports whether the machine would open a message of a round; one that can't tell may.
 func (r *Runner[M]) opens(m wire.LogMessage) (opens bool) {
