@@ -22,11 +22,11 @@ func (g *Gateway) start(ctx context.Context) error {
 			return err
 		}
 	}
-	keysRead := make(chan struct{})
-	if err := g.readKeys(ctx, keysRead); err != nil {
+	if err := g.run.FollowFirstRounds(ctx); err != nil {
 		return err
 	}
-	if err := g.run.FollowFirstRounds(ctx); err != nil { // of a batch that KEYS has nothing is opened and kept
+	keysRead := make(chan struct{})
+	if err := g.readKeys(ctx, keysRead); err != nil {
 		return err
 	}
 	var consumer *bus.Consumer
