@@ -71,7 +71,7 @@ func pair(t *testing.T, log *lines) (c *Conn, l *faultlink.Link) {
 	first := run(t, &server.Options{ServerName: "first", MaxPayload: MaxPayload})
 	second := run(t, &server.Options{ServerName: "second", MaxPayload: MaxPayload})
 	l = faultlink.New(t, strings.TrimPrefix(first, "nats://"))
-	return connect(t, Options{URL: "nats://" + l.Addr() + "," + second, InOrder: true, Log: log.logger()}), l
+	return connect(t, Options{URL: "nats://" + l.Addr() + "," + second, InOrder: true, Direct: true, Log: log.logger()}), l
 }
 
 // TestServerHangs: a connection that carries nothing any more, in one direction or

@@ -102,6 +102,7 @@ func (r *reconciler) unanswered(p *peer, e HeldAnswer) {
 		return
 	}
 	p.missed++
+	p.lapsed++
 	p.present = p.present && p.missed < maxMissed
 	if p.awaited() {
 		p.next = r.now.Add(askAgain)
@@ -229,7 +230,7 @@ type Register struct {
 func (r *reconciler) state() Register {
 	s := Register{Missing: r.lacking}
 	for _, p := range r.peers {
-		if !p.latched && (!p.settled || p.trusted()) {
+		if !p.latched && (!p.settled || p.trusted() && !p.givenUp()) {
 			s.Waiting = append(s.Waiting, p.node)
 		}
 	}

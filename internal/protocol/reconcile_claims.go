@@ -56,6 +56,7 @@ type peer struct {
 	next      time.Time // when it is asked again
 	present   bool      // it answers
 	missed    int       // comparisons in a row that it did not answer
+	lapsed    int       // comparisons since the start that it did not answer, or not to the end
 	settled   bool      // since the start, it was absent or was compared
 	compared  bool      // since the start, to the end
 	latched   bool      // since the start, nothing that it claimed was missing at some time
@@ -70,8 +71,12 @@ type peer struct {
 	cost      time.Duration // what its last proof took; it doubles with each that failed
 }
 
-// awaited reports whether the node did not answer since the start and is not given up yet.
-func (p *peer) awaited() bool { return !p.compared && p.missed > 0 && p.missed < maxMissed }
+// awaited reports whether the node was not compared since the start and is not given up yet.
+func (p *peer) awaited() bool { return !p.compared && p.lapsed > 0 && !p.givenUp() }
+
+// givenUp reports whether no comparison came to an end since the start, and some did not: one that
+// begins to answer each time and says no more is to hold up nothing, as one that says nothing.
+func (p *peer) givenUp() bool { return !p.compared && p.lapsed >= maxMissed }
 
 // trusted reports whether anything waits for the node's claims.
 func (p *peer) trusted() bool { return p.present && p.streak < maxStreak }

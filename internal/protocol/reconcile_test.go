@@ -252,6 +252,7 @@ func TestUnknownDespiteLiars(t *testing.T) {
 		"claims very much":   {claims(silence, fakes(1<<16)...), 300},
 		"lists without end":  {endless, 300},
 		"answers each after": {claims(notHeld, fakes(10)...), 300},
+		"never lists":        {neverLists, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := lostRegister(t)
@@ -281,6 +282,15 @@ func TestUnknownDespiteLiars(t *testing.T) {
 			}
 		})
 	}
+}
+
+// neverLists says that it holds other batches, and never which.
+func neverLists(l *lost, e AskNode) {
+	if e.Ask.Kind != wire.AskDigests {
+		silence(l, e)
+		return
+	}
+	claims(silence, fakes(10)...)(l, e)
 }
 
 func notHeld(l *lost, e AskNode) {
