@@ -113,6 +113,8 @@ func (d *directly) Write(p []byte) (int, error) {
 		return n, err
 	case errno != 0:
 		return n, d.failed("write", errno)
+	case n < len(p):
+		return n, io.ErrUnexpectedEOF
 	}
 	return n, nil
 }

@@ -169,3 +169,21 @@ func TestDirectIsAConn(t *testing.T) {
 		return ours, newDirectly(theirs), func() { _, _ = ours.Close(), theirs.Close() }, nil
 	})
 }
+
+// The race detector knows that what is written after a message was sent comes after it, and what
+// is read once it came, too.
+func TestDirectKeepsOrder(t *testing.T) {
+	t.Parallel()
+	ours, theirs := directPair(t)
+	peer := newDirectly(theirs)
+	said, seen := 0, make(chan int)
+	go func() {
+		_, _ = peer.Read(make([]byte, 1))
+		seen <- said
+	}()
+	said = 1
+	must[int](t)(ours.Write([]byte{1}))
+	if n := <-seen; n != 1 {
+		t.Errorf("%d was seen", n)
+	}
+}
