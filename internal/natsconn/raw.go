@@ -66,13 +66,13 @@ func (d *direct) do(p []byte) (n int, errno syscall.Errno, err error) {
 	return d.n, d.err, err
 }
 
-// directly reads and writes a TCP connection so; where that is not known to this system, or
-// the connection is none of the system's, as it does by itself.
+// directly is a TCP connection whose Read and Write make these system calls.
 type directly struct {
 	net.Conn
 	in, out *direct
 }
 
+// newDirectly returns conn itself if it is no TCP connection, or on other systems than Linux.
 func newDirectly(conn net.Conn) net.Conn {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok || receive == nil {
